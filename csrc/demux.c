@@ -1,0 +1,61 @@
+/* The multiplexed stream, moby pkg/stdcopy: stream type, three bytes that nobody looks at, length, payload. */
+#include <string.h>
+
+#include "internal.h"
+
+enum { HEADER, PAYLOAD };
+
+int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max,
+                  size_t *count)
+{
+    size_t pos = *used, n = 0;
+    int status = s->common.status;
+
+    s->common.position -= *used; /* where this portion began */
+    while (status == DW_OK && (pos < len || (s->state == PAYLOAD && !s->piece))) {
+        if (s->state == HEADER) {
+            size_t part = dw_least(8 - s->common.fill, len - pos);
+            if (!s->common.fill && in[pos] > 3) {
+                status = dw_fail(&s->common, DW_BAD_STREAM, s->common.position + pos, 0);
+                break;
+            }
+            memcpy(s->common.field + s->common.fill, in + pos, part);
+            s->common.fill += (unsigned int)part;
+            pos += part;
+            if (s->common.fill == 8) {
+                const unsigned char *h = s->common.field;
+                s->stream = h[0];
+                s->common.fill = 0;
+                s->left = (uint64_t)h[4] << 24 | (uint64_t)h[5] << 16 | (uint64_t)h[6] << 8 | h[7];
+                s->piece = s->left < s->max_piece ? s->left : s->max_piece;
+                s->state = PAYLOAD;
+            }
+        } else if (n == max) {
+            status = DW_FULL;
+        } else {
+            size_t part = dw_least(s->piece, len - pos);
+            s->piece -= part;
+            s->left -= part;
+            dw_put(spans, &n, s->piece ? DW_PART : DW_WHOLE, s->stream, pos, part)->keep = 0;
+            pos += part;
+            if (!s->left) {
+                s->state = HEADER;
+            } else if (!s->piece) {
+                s->piece = s->left < s->max_piece ? s->left : s->max_piece;
+            }
+        }
+    }
+    s->common.position += pos;
+    *used = pos;
+    *count = n;
+    return status;
+}
+
+int dw_demux_finish(dw_demux *s, dw_span *spans, size_t *count)
+{
+    (void)spans;
+    *count = 0;
+    if (s->common.status != DW_OK || (s->state == HEADER && !s->common.fill))
+        return s->common.status;
+    return dw_cut(&s->common, DW_CUT_FRAME, s->state == HEADER ? 8 - s->common.fill : s->left, 0);
+}

@@ -1,0 +1,190 @@
+/* dockerwire: the decoders of a Docker Engine API client, as push parsers.
+ *
+ * No function here allocates, keeps a global, calls back, or keeps a pointer to its input. A decoder's state belongs to
+ * the caller: fill it with zero, set its limits (the fields named max_...; zero there means zero) and its options, and
+ * feed it what arrives, in any portions. One state is for one thread at a time.
+ *
+ * A feed function reads the `len` bytes at `in` from `*used` on, which is 0 for a new portion, and moves `*used` behind
+ * what it has read. It returns
+ *   DW_OK    all was read: feed it what comes next;
+ *   DW_FULL  the array of `max` spans (at least 3) is full: take them, then call again with the same portion;
+ *   DW_DONE  the coding is at its end: what was not read belongs to something else (chunked only);
+ *   < 0      a fault, at byte `common.offset` of all that was ever fed. What it gave before the fault is valid. A fault
+ *            stays: every later call returns it again and reads nothing.
+ * A finish function says that no more bytes come, and may have up to 4 last spans. It returns DW_OK or a fault.
+ */
+#ifndef DOCKERWIRE_H
+#define DOCKERWIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What stands between this line and the end mark is read by cffi: plain C99, no macros, no attributes. */
+/* cffi: begin */
+
+enum dw_status {
+    DW_OK = 0,
+    DW_FULL = 1,
+    DW_DONE = 2,
+    DW_BAD_CHUNK_SIZE = -1,
+    DW_BIG_CHUNK_SIZE = -2,
+    DW_BAD_CHUNK_LINE = -3,
+    DW_BAD_CHUNK_END = -4,
+    DW_BAD_TRAILER = -5,
+    DW_LONG_CHUNK_LINE = -6,
+    DW_LONG_EXTENSIONS = -7,
+    DW_LONG_TRAILERS = -8,
+    DW_BAD_STREAM = -9,
+    DW_BAD_DOCUMENT = -10,
+    DW_BAD_CLOSER = -11,
+    DW_BAD_RS = -12,
+    DW_LONG_DOCUMENT = -13,
+    DW_DEEP_DOCUMENT = -14,
+    DW_BAD_TIMESTAMP = -15,
+    DW_BAD_DETAILS = -16,
+    DW_LONG_DETAILS = -17,
+    DW_CUT_CHUNKED = -18,
+    DW_CUT_FRAME = -19,
+    DW_CUT_DOCUMENT = -20,
+    DW_CUT_LOG = -21
+};
+
+/* "BAD_CHUNK_SIZE" for DW_BAD_CHUNK_SIZE, and so on; NULL for what is no status. */
+const char *dw_status_name(int status);
+
+enum dw_decoder { DW_CHUNKED = 0, DW_DEMUX = 1, DW_JSON = 2, DW_LOG = 3 };
+
+/* What every state begins with. */
+typedef struct dw_common {
+    int decoder;             /* a dw_decoder, for dw_feed and dw_finish: set it before the first */
+    int status;              /* 0, or the fault that stopped this decoder */
+    int keep;                /* for DW_CUT_...: where is kept what came of the cut item, unless `fill` is not 0 */
+    unsigned int fill;       /* bytes in `field` */
+    unsigned char field[64]; /* of a frame header or timestamp that is not whole */
+    uint64_t offset;         /* of the first wrong byte */
+    uint64_t limit;          /* that was passed, for DW_LONG_... and DW_DEEP_... */
+    uint64_t missing;        /* bytes that were due, for DW_CUT_..., or UINT64_MAX where nothing tells */
+    uint64_t position;       /* bytes read so far */
+} dw_common;
+
+enum dw_kind {
+    DW_PART = 0,  /* more of this item comes: keep what the span shows */
+    DW_WHOLE = 1, /* the end of an item, or all of it */
+    DW_CUT = 2,   /* logs: the same, but the line goes on, or is given up */
+    DW_ATTRS = 3, /* logs: the details of a line, checked: the attributes of `stream` from now on */
+    DW_SKIP = 4   /* logs: the same, but not wanted: the line goes on with the attributes it has */
+};
+
+/* The bytes of a portion that belong to an item. An item that came in several portions is put together by the caller,
+ * who has five places to keep its parts (0 for frames and JSON texts; the stream, and 4 for details, in logs). */
+typedef struct dw_span {
+    size_t offset; /* in the portion */
+    size_t length;
+    int64_t time_ns; /* logs: nanoseconds since the epoch, where has_time */
+    int has_time;    /* logs: this line has a time, and int64 holds it */
+    int kind;
+    int keep;   /* where this item is kept; empty again when it is whole */
+    int stream; /* frames and logs: 0 stdin, 1 stdout, 2 stderr, 3 systemerr */
+    int drop;   /* logs: that many bytes at the end of what was kept do not belong to the line */
+} dw_span;
+
+/* The chunked transfer coding, RFC 9112 section 7.1. The data is written to `out`, which has room for `len` bytes and
+ * may be `in` itself. */
+typedef struct dw_chunked {
+    dw_common common;
+    uint64_t max_line;       /* bytes of a chunk-size line without its CRLF */
+    uint64_t max_extensions; /* bytes of all that follows the sizes on their lines, beyond twice the data so far */
+    uint64_t max_trailers;   /* bytes of the trailer fields */
+    uint64_t size;           /* of this chunk; while its data is read, what is still due of it */
+    uint64_t line;
+    uint64_t data;
+    uint64_t extensions;
+    uint64_t trailers;
+    int state;
+} dw_chunked;
+
+int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out,
+                    size_t *out_len);
+int dw_chunked_finish(dw_chunked *s);
+
+/* The multiplexed stream, moby pkg/stdcopy. A frame longer than `max_piece` is given as items of exactly that length
+ * and a rest.  */
+typedef struct dw_demux {
+    dw_common common;
+    uint64_t max_piece; /* bytes, at least 1 */
+    uint64_t left;      /* bytes due of the frame */
+    uint64_t piece;     /* bytes due of the piece */
+    int state;
+    int stream;
+} dw_demux;
+
+int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max,
+                  size_t *count);
+int dw_demux_finish(dw_demux *s, dw_span *spans, size_t *count);
+
+/* A stream of JSON texts. `nesting` is the caller's, (max_depth + 7) / 8 bytes. */
+typedef struct dw_json {
+    dw_common common;
+    uint64_t max_document; /* bytes */
+    uint64_t max_depth;    /* open brackets */
+    unsigned char *nesting;
+    uint64_t size; /* of this text so far */
+    uint64_t depth;
+    int state;
+    const char *literal; /* what is due of true, false or null */
+} dw_json;
+
+int dw_json_feed(dw_json *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max,
+                 size_t *count);
+int dw_json_finish(dw_json *s, dw_span *spans, size_t *count);
+
+/* The answer of the logs operations. Text is kept for each stream apart, and so are attributes; details are kept once.
+ */
+typedef struct dw_log_line {
+    int64_t seconds;
+    uint64_t length; /* of the text that the caller keeps */
+    int32_t nanos;
+    int open;
+    int ends_in_cr;
+} dw_log_line;
+
+typedef struct dw_log {
+    dw_common common;
+    uint64_t max_line; /* bytes of text in one record, at least 1 */
+    int timestamps;    /* options, 0 or 1 */
+    int details;
+    int tty;
+    int state;
+    int stream;
+    int joins;             /* this piece goes on with an open line */
+    int in_value;          /* of the details: behind the = */
+    int hex_due;           /* of the details: digits due of %XX */
+    int bad;               /* of the details: they are malformed */
+    uint64_t left;         /* bytes due of the frame */
+    uint64_t field_offset; /* where the timestamp or details began */
+    uint64_t field_length; /* of the details so far */
+    dw_log_line lines[4];
+} dw_log;
+
+int dw_log_feed(dw_log *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max,
+                size_t *count);
+int dw_log_finish(dw_log *s, dw_span *spans, size_t *count);
+
+/* The same for whichever of dw_demux, dw_json and dw_log begins at `s`; dw_finish for dw_chunked too. */
+int dw_feed(dw_common *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max, size_t *count);
+int dw_finish(dw_common *s, dw_span *spans, size_t *count);
+
+/* RFC 3339 with any number of digits after the point, of which nine are kept. DW_OK or DW_BAD_TIMESTAMP. */
+int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos);
+
+/* cffi: end */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,272 @@
+/* The answer of the logs operations, moby daemon/server/httputils/logstream.
+ *
+ * Every frame, and every line that begins inside a frame, is a piece: [timestamp SP] [details SP] text. A newline ends
+ * the line, a frame that ends without one leaves it open. The next piece of the stream goes on with an open line if it
+ * has the same time, or there are no times; else what is open is given as cut. A line is given in parts of max_line
+ * bytes, each when a byte more is there. An empty frame is nothing. A frame of systemerr is one line, whatever is in
+ * it. With a TTY there are no frames: all is stream 1, and one CR before the newline is dropped. */
+#include <string.h>
+
+#include "internal.h"
+
+enum { HEADER, PIECE, TIMESTAMP, DETAILS, TEXT };
+
+#define SYSTEMERR 3
+#define MAX_SYSTEMERR 65536
+#define MAX_DETAILS 65536
+#define DETAILS_KEPT 4
+
+/* Whether the time is an int64 of nanoseconds, and which. */
+static int to_ns(int64_t seconds, int32_t nanos, int64_t *ns)
+{
+    const int64_t unit = 1000000000, most = INT64_MAX / unit, least = INT64_MIN / unit - 1;
+
+    if (seconds > most || seconds < least || (seconds == most && nanos > INT64_MAX % unit) ||
+        (seconds == least && nanos < unit + INT64_MIN % unit))
+        return 0;
+    *ns = seconds < 0 ? (seconds + 1) * unit + (nanos - unit) : seconds * unit + nanos;
+    return 1;
+}
+
+/* The kept text of `stream` and the span are a line, or a part of one. */
+static dw_span *give(dw_log *s, dw_span *spans, size_t *n, int kind, int stream, size_t offset, size_t length)
+{
+    dw_log_line *line = &s->lines[stream];
+    dw_span *r = dw_put(spans, n, kind, stream, offset, length);
+
+    if (s->timestamps && stream != SYSTEMERR)
+        r->has_time = to_ns(line->seconds, line->nanos, &r->time_ns);
+    line->length = 0;
+    line->open = 0;
+    line->ends_in_cr = 0;
+    return r;
+}
+
+/* The timestamp of a piece is known, or there is none: details or text follow. */
+static void begin_line(dw_log *s, int64_t seconds, int32_t nanos, uint64_t offset, dw_span *spans, size_t *n)
+{
+    dw_log_line *line = &s->lines[s->stream];
+
+    s->joins = line->open && line->seconds == seconds && line->nanos == nanos;
+    if (line->open && !s->joins)
+        give(s, spans, n, DW_CUT, s->stream, 0, 0);
+    line->open = 1;
+    line->seconds = seconds;
+    line->nanos = nanos;
+    s->state = s->details ? DETAILS : TEXT;
+    s->field_offset = offset;
+    s->field_length = 0;
+    s->in_value = s->hex_due = s->bad = 0;
+}
+
+static int end_frame(dw_log *s, dw_span *spans, size_t *n, size_t pos)
+{
+    if (s->state == TIMESTAMP)
+        return dw_fail(&s->common, DW_BAD_TIMESTAMP, s->field_offset, 0);
+    if (s->state == DETAILS)
+        return dw_fail(&s->common, DW_BAD_DETAILS, s->field_offset, 0);
+    if (s->stream == SYSTEMERR && s->lines[SYSTEMERR].open)
+        give(s, spans, n, DW_WHOLE, SYSTEMERR, pos, 0);
+    s->state = HEADER;
+    return DW_OK;
+}
+
+static int read_header(dw_log *s, const unsigned char *in, size_t len, size_t *pos, dw_span *spans, size_t *n)
+{
+    size_t part = dw_least(8 - s->common.fill, len - *pos);
+    const unsigned char *h = s->common.field;
+
+    if (!s->common.fill && in[*pos] > 3)
+        return dw_fail(&s->common, DW_BAD_STREAM, s->common.position + *pos, 0);
+    memcpy(s->common.field + s->common.fill, in + *pos, part);
+    s->common.fill += (unsigned int)part;
+    *pos += part;
+    if (s->common.fill < 8)
+        return DW_OK;
+    s->common.fill = 0;
+    s->stream = h[0];
+    s->left = (uint64_t)h[4] << 24 | (uint64_t)h[5] << 16 | (uint64_t)h[6] << 8 | h[7];
+    s->state = PIECE;
+    if (s->stream == SYSTEMERR)
+        s->lines[SYSTEMERR].open = 1;
+    return s->left ? DW_OK : end_frame(s, spans, n, *pos);
+}
+
+static int read_timestamp(dw_log *s, const unsigned char *in, size_t end, size_t *pos, dw_span *spans, size_t *n)
+{
+    size_t at = *pos, room = sizeof s->common.field - s->common.fill;
+    const unsigned char *text = in + *pos;
+    int64_t seconds;
+    int32_t nanos;
+
+    while (at < end && at - *pos < room && in[at] != ' ' && in[at] != '\n')
+        at++;
+    if (s->common.fill || at == end) { /* it came, or comes, in several portions */
+        memcpy(s->common.field + s->common.fill, in + *pos, at - *pos);
+        s->common.fill += (unsigned int)(at - *pos);
+        text = s->common.field;
+    }
+    if (at == end) {
+        *pos = at;
+        return DW_OK;
+    }
+    if (in[at] != ' ' ||
+        dw_parse_timestamp(text, s->common.fill ? s->common.fill : at - *pos, &seconds, &nanos) != DW_OK)
+        return dw_fail(&s->common, DW_BAD_TIMESTAMP, s->field_offset, 0);
+    s->common.fill = 0;
+    *pos = at + 1;
+    begin_line(s, seconds, nanos, s->common.position + *pos, spans, n);
+    return DW_OK;
+}
+
+/* One byte of details: key=value,... with form-urlencoded keys and values. */
+static void check_details(dw_log *s, unsigned char byte)
+{
+    if (s->hex_due) {
+        s->hex_due--;
+        s->bad |= !dw_is_hex(byte);
+    } else if (byte == '%') {
+        s->hex_due = 2;
+    } else if (byte == '=') {
+        s->in_value = 1;
+    } else if (byte == ',') {
+        s->bad |= !s->in_value;
+        s->in_value = 0;
+    }
+}
+
+static int read_details(dw_log *s, const unsigned char *in, size_t end, size_t *pos, dw_span *spans, size_t *n)
+{
+    size_t start = *pos, at = start;
+
+    for (; at < end && in[at] != ' '; at++) {
+        if (in[at] == '\n')
+            return dw_fail(&s->common, DW_BAD_DETAILS, s->field_offset, 0);
+        if (s->field_length == MAX_DETAILS)
+            return dw_fail(&s->common, DW_LONG_DETAILS, s->common.position + at, MAX_DETAILS);
+        s->field_length++;
+        check_details(s, in[at]);
+    }
+    *pos = at;
+    if (at == end) {
+        dw_put(spans, n, DW_PART, s->stream, start, at - start)->keep = DETAILS_KEPT;
+        return DW_OK;
+    }
+    if (s->bad || s->hex_due || (s->field_length && !s->in_value))
+        return dw_fail(&s->common, DW_BAD_DETAILS, s->field_offset, 0);
+    dw_put(spans, n, s->joins ? DW_SKIP : DW_ATTRS, s->stream, start, at - start)->keep = DETAILS_KEPT;
+    s->state = TEXT;
+    *pos = at + 1;
+    return DW_OK;
+}
+
+/* Reads text up to its newline, to `end`, or until one part is given. */
+static void read_text(dw_log *s, const unsigned char *in, size_t end, size_t *pos, dw_span *spans, size_t *n)
+{
+    dw_log_line *line = &s->lines[s->stream];
+    uint64_t most = s->stream == SYSTEMERR ? MAX_SYSTEMERR : s->max_line;
+    size_t start = *pos, stop = end, length;
+    int ended = 0;
+
+    if (s->stream == SYSTEMERR) { /* only the newline that ends the frame is no text */
+        ended = end - start == s->left && in[end - 1] == '\n';
+        stop = ended ? end - 1 : end;
+    } else {
+        const unsigned char *newline = memchr(in + start, '\n', end - start);
+        if (newline != NULL) {
+            ended = 1;
+            stop = (size_t)(newline - in);
+        }
+    }
+    length = stop - start;
+    if (line->length + length > most) {
+        size_t part = (size_t)(most - line->length);
+        give(s, spans, n, DW_CUT, s->stream, start, part);
+        line->open = 1;
+        *pos = start + part;
+        return;
+    }
+    if (!ended) {
+        dw_put(spans, n, DW_PART, s->stream, start, length);
+        line->length += length;
+        line->ends_in_cr = in[stop - 1] == '\r';
+        *pos = stop;
+        return;
+    }
+    if (s->tty && length && in[stop - 1] == '\r')
+        give(s, spans, n, DW_WHOLE, s->stream, start, length - 1);
+    else {
+        int drop = s->tty && !length && line->ends_in_cr;
+        give(s, spans, n, DW_WHOLE, s->stream, start, length)->drop = drop;
+    }
+    s->state = PIECE;
+    *pos = stop + 1;
+}
+
+int dw_log_feed(dw_log *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max, size_t *count)
+{
+    size_t pos = *used, n = 0;
+    int status = s->common.status;
+
+    s->common.position -= *used; /* where this portion began */
+    if (s->tty && s->state == HEADER) {
+        s->state = PIECE;
+        s->stream = 1;
+    }
+    while (status == DW_OK && pos < len) {
+        size_t start = pos, end = s->tty ? len : pos + dw_least(s->left, len - pos);
+        if (max - n < 3) { /* what one turn may give */
+            status = DW_FULL;
+            break;
+        }
+        if (s->state == HEADER) {
+            status = read_header(s, in, len, &pos, spans, &n);
+            continue;
+        }
+        if (s->state == PIECE) {
+            s->field_offset = s->common.position + pos;
+            if (s->stream == SYSTEMERR)
+                s->state = TEXT;
+            else if (s->timestamps)
+                s->state = TIMESTAMP;
+            else
+                begin_line(s, 0, 0, s->common.position + pos, spans, &n);
+        }
+        if (s->state == TIMESTAMP)
+            status = read_timestamp(s, in, end, &pos, spans, &n);
+        else if (s->state == DETAILS)
+            status = read_details(s, in, end, &pos, spans, &n);
+        else
+            read_text(s, in, end, &pos, spans, &n);
+        if (status == DW_OK && !s->tty) {
+            s->left -= pos - start;
+            if (!s->left)
+                status = end_frame(s, spans, &n, pos);
+        }
+    }
+    s->common.position += pos;
+    *used = pos;
+    *count = n;
+    return status;
+}
+
+/* What is open is given, also where the log is cut; but the text that dw_common.keep points at belongs to the error. */
+int dw_log_finish(dw_log *s, dw_span *spans, size_t *count)
+{
+    int stream, with_error = -1;
+
+    *count = 0;
+    if (s->common.status != DW_OK)
+        return s->common.status;
+    if (s->tty ? s->state == TIMESTAMP || s->state == DETAILS : s->state != HEADER || s->common.fill) {
+        uint64_t due = s->tty ? UINT64_MAX : s->state == HEADER ? 8 - s->common.fill : s->left;
+        int in_text = s->state == TEXT || (s->state == DETAILS && !s->field_length);
+        dw_cut(&s->common, DW_CUT_LOG, due, in_text ? s->stream : DETAILS_KEPT);
+        if (in_text || (s->state == DETAILS && !s->joins)) /* else that line is open from before */
+            with_error = s->stream;
+    }
+    for (stream = 0; stream < 4; stream++)
+        if (s->lines[stream].open && stream != with_error)
+            give(s, spans, count, DW_CUT, stream, 0, 0);
+    return s->common.status;
+}
