@@ -1,0 +1,67 @@
+# cython: language_level=3, freethreading_compatible=True
+"""The compiled twin of the two classes in ``items.py``, which says what they are."""
+
+cimport cython
+
+
+@cython.final
+@cython.freelist(256)
+cdef class Frame:
+    __match_args__ = ("stream", "data")
+
+    def __init__(self, int stream, bytes data not None):
+        self.stream = stream
+        self.data = data
+
+    def __iter__(self):
+        return iter((self.stream, self.data))
+
+    def __eq__(self, other):
+        if not isinstance(other, Frame):
+            return False
+        cdef Frame frame = other
+        return self.stream == frame.stream and self.data == frame.data
+
+    def __hash__(self):
+        return hash((self.stream, self.data))
+
+    def __repr__(self):
+        return f"Frame(stream={self.stream!r}, data={self.data!r})"
+
+    def __reduce__(self):
+        from .items import make_frame
+
+        return make_frame, (self.stream, self.data)
+
+
+@cython.final
+@cython.freelist(256)
+cdef class LogRecord:
+    __match_args__ = ("stream", "time_ns", "message", "attrs", "partial")
+
+    def __init__(self, int stream, time_ns, bytes message not None, dict attrs not None, bint partial):
+        self.stream = stream
+        self.time_ns = time_ns
+        self.message = message
+        self.attrs = attrs
+        self.partial = partial
+
+    def __iter__(self):
+        return iter((self.stream, self.time_ns, self.message, self.attrs, self.partial))
+
+    def __eq__(self, other):
+        return isinstance(other, LogRecord) and tuple(self) == tuple(other)
+
+    def __hash__(self):
+        return hash((self.stream, self.time_ns, self.message, frozenset(self.attrs.items()), self.partial))
+
+    def __repr__(self):
+        return (
+            f"LogRecord(stream={self.stream!r}, time_ns={self.time_ns!r}, message={self.message!r}, "
+            f"attrs={self.attrs!r}, partial={self.partial!r})"
+        )
+
+    def __reduce__(self):
+        from .items import make_record
+
+        return make_record, tuple(self)

@@ -1,0 +1,145 @@
+"""The C core through cffi: for PyPy, and for embedders. Decoders are objects for one thread at a time."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from ..errors import ProtocolError
+from ._dockerwire_cffi import ffi, lib
+from .face import Buffer
+from .faults import fault
+from .items import Frame, LogRecord
+from .shared import as_bytes, attributes, check, format_timestamp, limit
+
+__all__ = ["ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "format_timestamp", "parse_timestamp"]
+
+name = "cffi"
+
+Item = TypeVar("Item")
+_SPANS = 128  # of one call into C
+_PART, _CUT, _ATTRS, _SKIP = lib.DW_PART, lib.DW_CUT, lib.DW_ATTRS, lib.DW_SKIP
+
+
+class _Decoder(Generic[Item]):
+    def __init__(self, state: str, decoder: int) -> None:
+        self.error: ProtocolError | None = None
+        self._s = ffi.new(state)
+        self._common = ffi.addressof(self._s, "common")
+        self._common.decoder = decoder
+        self._kept = [bytearray() for _ in range(5)]  # parts of items that are not whole
+        self._spans = ffi.new("dw_span[]", _SPANS)
+        self._used, self._count = ffi.new("size_t *"), ffi.new("size_t *")
+
+    def _stop(self) -> None:
+        s = self._common
+        if s.status and self.error is None:
+            partial = ffi.buffer(s.field)[: s.fill] or self._kept[s.keep]
+            self.error = fault(s.status, s.offset, s.limit, s.missing, partial)
+
+    def _take(self, data: bytes, items: list[Item]) -> None:
+        for i in range(self._count[0]):
+            span = self._spans[i]
+            kept, kind, start = self._kept[span.keep], span.kind, span.offset
+            item = data[start : start + span.length]
+            if span.drop:
+                del kept[-span.drop :]
+            if kept or kind == _PART:
+                kept += item
+                if kind == _PART:
+                    continue
+                item = bytes(kept)
+                kept.clear()
+            self._make(item, span, items)
+
+    def _make(self, item: bytes, span: Any, items: list[Item]) -> None:
+        raise NotImplementedError
+
+    def feed(self, data: Buffer) -> Any:
+        check(self.error)
+        given, status, items = as_bytes(data), lib.DW_FULL, list[Item]()
+        start, self._used[0] = ffi.from_buffer("unsigned char[]", given), 0
+        while status == lib.DW_FULL:
+            status = lib.dw_feed(self._common, start, len(given), self._used, self._spans, _SPANS, self._count)
+            self._take(given, items)
+        self._stop()
+        return items
+
+    def finish(self) -> Any:
+        items: list[Item] = []
+        lib.dw_finish(self._common, self._spans, self._count)
+        self._stop()
+        self._take(b"", items)
+        check(None if items else self.error)
+        return items
+
+
+class FrameDecoder(_Decoder[Frame]):
+    def __init__(self, max_piece: int = 65536) -> None:
+        super().__init__("dw_demux *", lib.DW_DEMUX)
+        self._s.max_piece = limit("max_piece", max_piece)
+
+    def _make(self, item: bytes, span: Any, items: list[Frame]) -> None:
+        items.append(Frame(span.stream, item))
+
+
+class DocumentSplitter(_Decoder[bytes]):
+    def __init__(self, max_document: int = 16 * 1024 * 1024, max_depth: int = 512) -> None:
+        super().__init__("dw_json *", lib.DW_JSON)
+        self._s.max_document, self._s.max_depth = limit("max_document", max_document), limit("max_depth", max_depth, 0)
+        self._s.nesting = self._nesting = ffi.new("unsigned char[]", max_depth // 8 + 1)
+
+    def _make(self, item: bytes, span: Any, items: list[bytes]) -> None:
+        items.append(item)
+
+
+class LogDecoder(_Decoder[LogRecord]):
+    def __init__(
+        self, timestamps: bool = True, details: bool = False, tty: bool = False, max_line: int = 1024 * 1024
+    ) -> None:
+        super().__init__("dw_log *", lib.DW_LOG)
+        self._s.timestamps, self._s.details, self._s.tty = bool(timestamps), bool(details), bool(tty)
+        self._s.max_line = limit("max_line", max_line)
+        self._attrs: list[dict[str, str]] = [{}, {}, {}, {}]  # of the lines of each stream
+
+    def _make(self, item: bytes, span: Any, items: list[LogRecord]) -> None:
+        if span.kind == _ATTRS:
+            self._attrs[span.stream] = attributes(item)
+        elif span.kind != _SKIP:
+            time_ns, attrs = span.time_ns if span.has_time else None, self._attrs[span.stream] or {}
+            items.append(LogRecord(span.stream, time_ns, item, attrs, span.kind == _CUT))
+
+
+class ChunkedDecoder(_Decoder[bytes]):
+    def __init__(self, *, max_line: int = 4096, max_extensions: int = 16384, max_trailers: int = 16384) -> None:
+        super().__init__("dw_chunked *", lib.DW_CHUNKED)
+        self._s.max_line, self._s.max_extensions = (
+            limit("max_line", max_line),
+            limit("max_extensions", max_extensions, 0),
+        )
+        self._s.max_trailers = limit("max_trailers", max_trailers, 0)
+        self.done = False
+
+    @property
+    def trailing_data(self) -> bytes:
+        return bytes(self._kept[0])
+
+    def feed(self, data: Buffer) -> bytes:
+        check(self.error)
+        given = as_bytes(data)
+        self._used[0] = 0
+        start, body = ffi.from_buffer("unsigned char[]", given), ffi.new("unsigned char[]", len(given))
+        if lib.dw_chunked_feed(self._s, start, len(given), self._used, body, self._count) == lib.DW_DONE:
+            self.done = True
+            self._kept[0] += given[self._used[0] :]
+        self._stop()
+        return bytes(ffi.buffer(body, self._count[0]))
+
+    def finish(self) -> None:
+        super().finish()
+
+
+def parse_timestamp(text: bytes) -> int:
+    seconds, nanos = ffi.new("int64_t *"), ffi.new("int32_t *")
+    if lib.dw_parse_timestamp(ffi.from_buffer("unsigned char[]", text), len(text), seconds, nanos):
+        raise fault(lib.DW_BAD_TIMESTAMP)
+    return int(seconds[0]) * 1_000_000_000 + int(nanos[0])

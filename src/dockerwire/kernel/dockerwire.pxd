@@ -1,0 +1,66 @@
+# The declarations of csrc/dockerwire.h that the binding uses.
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+cdef extern from "dockerwire.h" nogil:
+    enum:
+        DW_FULL
+        DW_DONE
+        DW_CHUNKED
+        DW_DEMUX
+        DW_JSON
+        DW_LOG
+        DW_PART
+        DW_CUT
+        DW_ATTRS
+        DW_SKIP
+        DW_BAD_TIMESTAMP
+
+    ctypedef struct dw_common:
+        int decoder
+        int status
+        int keep
+        unsigned int fill
+        unsigned char field[64]
+        uint64_t offset
+        uint64_t limit
+        uint64_t missing
+
+    ctypedef struct dw_span:
+        size_t offset
+        size_t length
+        int64_t time_ns
+        int has_time
+        int kind
+        int keep
+        int stream
+        int drop
+
+    ctypedef struct dw_chunked:
+        dw_common common
+        uint64_t max_line
+        uint64_t max_extensions
+        uint64_t max_trailers
+
+    ctypedef struct dw_demux:
+        dw_common common
+        uint64_t max_piece
+
+    ctypedef struct dw_json:
+        dw_common common
+        uint64_t max_document
+        uint64_t max_depth
+        unsigned char *nesting
+
+    ctypedef struct dw_log:
+        dw_common common
+        uint64_t max_line
+        int timestamps
+        int details
+        int tty
+
+    int dw_feed(dw_common *s, const unsigned char *data, size_t length, size_t *used, dw_span *spans, size_t most,
+                size_t *count)
+    int dw_finish(dw_common *s, dw_span *spans, size_t *count)
+    int dw_chunked_feed(dw_chunked *s, const unsigned char *data, size_t length, size_t *used, unsigned char *out,
+                        size_t *out_length)
+    int dw_parse_timestamp(const unsigned char *text, size_t length, int64_t *seconds, int32_t *nanos)

@@ -1,0 +1,97 @@
+"""The face every kernel backend has: what `dockerwire.kernel.load` gives.
+
+A decoder is fed bytes as they arrive and gives items; any split of the input gives the same items. A `feed` that meets
+a fault returns what was whole before it and sets `error`; the next `feed` or `finish` raises it, and so does every
+later call. A `finish` that meets one raises it at once, unless there are items to give first. Decoders are objects for
+one thread at a time. Memory is bounded by the limits whatever is fed.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..errors import ProtocolError
+from .items import Frame, LogRecord
+
+Buffer = bytes | bytearray | memoryview
+"""Any contiguous buffer; these three are what type checkers accept before PEP 688 (CPython 3.12)."""
+
+
+class ChunkedDecoder(Protocol):
+    """The chunked transfer coding of one body (RFC 9112 section 7.1)."""
+
+    def __init__(self, *, max_line: int = 4096, max_extensions: int = 16384, max_trailers: int = 16384) -> None:
+        """Limits in bytes: a chunk-size line; all chunk extensions of the body beyond twice its data; the trailers."""
+
+    error: ProtocolError | None
+
+    def feed(self, data: Buffer) -> bytes:
+        """The body bytes that `data` completes."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the last chunk and the trailer section have been read."""
+        ...
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What was fed after the end of the body."""
+        ...
+
+    def finish(self) -> None:
+        """Say that no more bytes come. Raises `Truncated` unless `done`."""
+
+
+class FrameDecoder(Protocol):
+    """The multiplexed stream of logs, attach and exec (moby ``pkg/stdcopy``)."""
+
+    def __init__(self, max_piece: int = 65536) -> None: ...
+
+    error: ProtocolError | None
+
+    def feed(self, data: Buffer) -> list[Frame]: ...
+
+    def finish(self) -> list[Frame]: ...
+
+
+class DocumentSplitter(Protocol):
+    """A stream of JSON texts (NDJSON, RFC 7464, CRLF, concatenated) cut into one bytes object each."""
+
+    def __init__(self, max_document: int = 16 * 1024 * 1024, max_depth: int = 512) -> None: ...
+
+    error: ProtocolError | None
+
+    def feed(self, data: Buffer) -> list[bytes]: ...
+
+    def finish(self) -> list[bytes]: ...
+
+
+class LogDecoder(Protocol):
+    """The answer of the logs operations, decoded to records."""
+
+    def __init__(
+        self, timestamps: bool = True, details: bool = False, tty: bool = False, max_line: int = 1024 * 1024
+    ) -> None: ...
+
+    error: ProtocolError | None
+
+    def feed(self, data: Buffer) -> list[LogRecord]: ...
+
+    def finish(self) -> list[LogRecord]: ...
+
+
+class Kernel(Protocol):
+    """A backend module."""
+
+    name: str
+    ChunkedDecoder: type[ChunkedDecoder]
+    FrameDecoder: type[FrameDecoder]
+    DocumentSplitter: type[DocumentSplitter]
+    LogDecoder: type[LogDecoder]
+
+    @staticmethod
+    def parse_timestamp(text: bytes) -> int: ...
+
+    @staticmethod
+    def format_timestamp(time_ns: int) -> str: ...

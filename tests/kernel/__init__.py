@@ -1,0 +1,1 @@
+"""The kernel: one suite for every backend."""
