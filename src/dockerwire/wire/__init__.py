@@ -1,0 +1,10 @@
+"""HTTP/1.1 as far as a Docker Engine speaks it, without I/O: requests as values, and the exchange of one of them."""
+
+from __future__ import annotations
+
+from .exchange import Exchange, State
+from .host import Address, resolve
+from .limits import Limits
+from .request import Answer, HijackRequest, Request, StreamRequest
+
+__all__ = ["Address", "Answer", "Exchange", "HijackRequest", "Limits", "Request", "State", "StreamRequest", "resolve"]

@@ -1,0 +1,528 @@
+"""One request and its answer, without I/O.
+
+h11 writes the request and reads the answer's head; then the kernel takes over, because a body of a million small chunks
+costs h11 microseconds each. h11 keeps the say over the grammar of heads and over keep-alive::
+
+    exchange = Exchange(request, version="1.41")
+    while (data := exchange.data_to_send()) is not None:
+        sock.sendall(data)
+    while not exchange.done:
+        data = sock.recv(65536)
+        for item in exchange.receive_data(data) if data else exchange.receive_eof():
+            ...
+    if exchange.error is not None:
+        raise exchange.error
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Generator, Iterable
+from functools import partial
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
+
+import h11
+
+from .. import kernel as _kernel
+from ..__about__ import VERSION
+from ..errors import APIError, DockerWireError, LimitExceeded, Malformed, ProtocolError, Truncated, api_error
+from .decoders import Items
+from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
+from .jsontext import loads
+from .limits import DEFAULT_LIMITS, Limits
+from .request import PATH, Answer, HijackRequest, Request, StreamRequest
+from .version import parse_version
+
+if TYPE_CHECKING:
+    from ..kernel.face import Kernel
+    from .websocket import WebSocket
+
+__all__ = ["Exchange", "State"]
+
+T = TypeVar("T")
+AnyRequest = Union["Request[Any]", "StreamRequest[Any]", "HijackRequest[Any]"]
+
+_SEND_SIZE = 256 * 1024
+_MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+_RAW = "application/vnd.docker.raw-stream"
+_EOT = b"\x04"  # what a terminal's line discipline takes for the end of input (ctrl-d)
+
+
+class State(enum.Enum):
+    """Where the answer is."""
+
+    HEAD = "head"
+    """The head is not complete."""
+    TTY = "tty"
+    """The head is in, but nothing tells whether the body is framed: `Exchange.set_tty` is waited for."""
+    BODY = "body"
+    """The body is being read."""
+    DONE = "done"
+    """The answer is complete; a refusal is in `Exchange.error`."""
+    FAILED = "failed"
+    """`Exchange.error` says why there will be no more."""
+
+
+class _Whole:
+    """The decoder of an answer that is read whole: no items, just the bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.body: bytearray = bytearray()
+        self.error: ProtocolError | None = None
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[Any]:
+        if len(self.body) + len(data) > self._limit:
+            self.error = LimitExceeded("the answer is longer than the bytes that are held for one", self._limit)
+        else:
+            self.body += data
+        return []
+
+    def finish(self) -> list[Any]:
+        return []
+
+    def cut(self) -> list[Any]:
+        self.error = Truncated("the connection was closed inside the answer", None, bytes(self.body[:_SEND_SIZE]))
+        return []
+
+
+class _Refusal(_Whole):
+    """As much of a refusal's body as is worth keeping."""
+
+    error: ProtocolError | None
+
+    def feed(self, data: bytes) -> list[Any]:
+        room = self._limit - len(self.body)
+        self.body += data[:room]
+        if len(data) > room:
+            self.error = LimitExceeded("the text of a refusal is longer than what is kept of one", self._limit)
+        return []
+
+    def message(self, reason: str) -> str:
+        """The engine's own words: JSON's ``message`` (Podman: ``error``), or the text, or the reason phrase."""
+        try:
+            value = loads(bytes(self.body))
+        except Malformed:
+            return self.body.decode("utf-8", "replace") or reason
+        for key in ("message", "error"):
+            if isinstance(value, dict) and isinstance(message := value.get(key), str):
+                return message
+        return self.body.decode("utf-8", "replace")
+
+
+class Exchange(Generic[T]):
+    """One request and its answer. Any split of what is received gives the same items.
+
+    Raises at once `UnsupportedVersion` where the request says what `version` does not know. `version` None asks for the
+    engine's own newest. `tty` says whether there is a TTY where the request does not. Where neither says and the answer
+    does not tell, frames are expected; with `ask_tty` the exchange then stops in `State.TTY` instead, to be told by
+    `set_tty`. `base` is a path that stands before the request's. Raises `ConfigError` where the request is for a
+    WebSocket and wsproto is not installed.
+    """
+
+    def __init__(
+        self,
+        request: Request[T] | StreamRequest[T] | HijackRequest[T],
+        version: str | None = None,
+        host: str = "docker",
+        tty: bool | None = None,
+        *,
+        base: str = "",
+        ask_tty: bool = False,
+        kernel: Kernel | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        request.check(version)
+        if isinstance(request.body, GeneratorType) and request.body.gi_frame is None:
+            raise RuntimeError("body: this generator has been used; nothing would be sent")
+        if not re.fullmatch(r"[!-~]+", host):
+            raise ValueError(f"host: {host!r} cannot stand in a Host header")
+        if base and not PATH.fullmatch(base):
+            raise ValueError(f"base: {base!r} is no path that targets can begin with")
+        if isinstance(request, HijackRequest) and tty is not None and request.tty is None:
+            request = request.with_tty(tty)
+        self.request = request
+        self.state = State.HEAD
+        self.error: DockerWireError | None = None
+        """Why there is no more, or the refusal: to be raised after the items were handed out."""
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        """Lower-case names; repeats joined by ``", "``."""
+        self.tty: bool | None = None
+        """Whether the items are one unframed stream; None where that is not known or means nothing."""
+        self.upgraded = False
+        """Whether the connection now carries input one way and output the other (a hijack)."""
+        self.ended: str | None = None
+        """``"framed"``: the end is certain. ``"eof"``: the connection was closed where that may mean the end."""
+        self.trailing_data = b""
+        """What came after the end of the answer."""
+        self._version = None if version is None else parse_version(version)
+        self._said_tty = tty
+        if not isinstance(request, Request) and request.tty is not None:
+            self._said_tty = request.tty
+        self._ask_tty = ask_tty
+        self._kernel = _kernel.load(_kernel.name) if kernel is None else kernel
+        self._limits = limits
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.head)
+        self._websocket: WebSocket | None = None
+        if isinstance(request, HijackRequest) and request.upgrade.lower() == "websocket":
+            from .websocket import WebSocket
+
+            self._websocket = WebSocket()
+        self._pieces = self._send(host, base)
+        self._sent = False
+        self._received = 0
+        self._interim = 0
+        self._reason = ""
+        self._keep_alive = False
+        self._transfer: TransferDecoder = UntilEOF()
+        self._items: Items[Any] = _Whole(limits.body)
+        self._held = bytearray()
+        self._held_eof = False
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.request.operation} {self.state.value} status={self.status} ended={self.ended}>"
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def data_to_send(self) -> bytes | None:
+        """The next piece to write; None when all that is known is out.
+
+        Iterating the request's body may raise what that raises. An async iterable is the driver's to pull: see
+        `send_body`. On a WebSocket there may be something again after each `receive_data`: what answers the engine's
+        Pings and its Close.
+        """
+        piece = next(self._pieces, None)
+        return self._websocket.reply() if piece is None and self._websocket is not None else piece
+
+    @property
+    def sent(self) -> bool:
+        """Whether the whole request was handed out."""
+        return self._sent
+
+    def send_body(self, data: bytes | None) -> bytes:
+        """The bytes to write for one piece of a body that the driver pulls itself; None ends it."""
+        if self._sent or self._h11.our_state is not h11.SEND_BODY:
+            raise RuntimeError("send_body() is for the body of a request whose head is out and whose end is not")
+        if data is None:
+            return self._end_request()
+        return self._h11.send(h11.Data(data=_checked(data))) or b""
+
+    def send_data(self, data: bytes) -> bytes:
+        """The bytes to write for a piece of a hijack's input: `data`; on a WebSocket a message with it.
+
+        A message begun must be written to its end before anything else. Raises `ConnectionLost` where the engine has
+        closed the WebSocket.
+        """
+        if not self.upgraded:
+            raise RuntimeError("the engine did not make this a two-way stream")
+        return self._websocket.message(data) if self._websocket is not None and data else data
+
+    def send_eof(self) -> bytes | None:
+        """The bytes to write to end a hijack's input, after which output still comes; None: half-close the connection.
+
+        On a TTY this is ctrl-d, because engines drop the output of one whose input was closed. On a WebSocket without
+        a TTY it is a Close.
+        """
+        if self.tty:
+            return self.send_data(_EOT)
+        self.send_data(b"")  # the check only
+        return None if self._websocket is None else self._websocket.close()
+
+    def close(self) -> None:
+        """Nothing more will be sent of the request: a body that is a generator is closed."""
+        self._pieces.close()
+        if isinstance(self.request.body, Generator):
+            self.request.body.close()
+
+    def _send(self, host: str, base: str) -> Generator[bytes, None, None]:
+        request, body = self.request, self.request.body
+        fields = [("Host", host), ("User-Agent", f"dockerwire/{VERSION}"), *request.headers]
+        if not any(name.lower() == "accept-encoding" for name, _ in request.headers):
+            fields.append(("Accept-Encoding", "identity"))
+        if isinstance(request, HijackRequest):
+            fields += [("Connection", "Upgrade"), ("Upgrade", request.upgrade)]
+            if self._websocket is not None:
+                fields += self._websocket.fields
+        if isinstance(body, bytes):
+            fields.append(("Content-Length", str(len(body))))
+        elif body is not None:
+            fields.append(("Transfer-Encoding", "chunked"))
+        elif request.method in ("POST", "PUT", "PATCH"):
+            fields.append(("Content-Length", "0"))
+        version = None if self._version is None else "{}.{}".format(*self._version)
+        target = base + request.target(version)
+        head = self._h11.send(h11.Request(method=request.method, target=target, headers=fields)) or b""
+        if body is None:
+            yield head + self._end_request()
+        elif isinstance(body, bytes):
+            for start in range(0, len(body) or 1, _SEND_SIZE):
+                data = self._data(body[start : start + _SEND_SIZE])
+                yield head + data + (self._end_request() if start + _SEND_SIZE >= len(body) else b"")
+                head = b""
+        elif isinstance(body, Iterable):
+            yield head
+            pieces = iter(_pieces(body))
+            try:
+                for piece in pieces:
+                    if data := self._data(_checked(piece)):
+                        yield data
+            finally:  # what an iterable opened to be read is closed now, not when a collector comes by
+                if isinstance(pieces, Generator):
+                    pieces.close()
+            yield self._end_request()
+        else:
+            yield head
+
+    def _data(self, data: bytes) -> bytes:
+        return self._h11.send(h11.Data(data=data)) or b""
+
+    def _end_request(self) -> bytes:
+        self._sent = True
+        return self._h11.send(h11.EndOfMessage()) or b""
+
+    # --- receiving -------------------------------------------------------------------------------------------------
+
+    def receive_data(self, data: bytes) -> list[Any]:
+        """The items that `data` completes, `StreamError`s among them. Never raises for what the peer did: see `error`.
+
+        ``b""`` is the end, as a socket says it.
+        """
+        if not data:
+            return self.receive_eof()
+        if self.state is State.HEAD:
+            return self._receive_head(data)
+        if self.state is State.TTY:
+            self._hold(data)
+        elif self.state is State.BODY:
+            return self._receive_body(data)
+        elif self.state is State.DONE and self._websocket is None:
+            self.trailing_data = (self.trailing_data + data)[: self._limits.head]
+        return []
+
+    def receive_eof(self) -> list[Any]:
+        """Say that the connection was closed. `error` is `Truncated` where the framing says that more was due."""
+        if self.state is State.HEAD:
+            self._fail(Truncated("the connection was closed before the head of the answer was complete"))
+            return []
+        if self.state is State.TTY:
+            self._held_eof = True
+            return []
+        if self.state is not State.BODY:
+            return []
+        missing: int | None = None
+        try:
+            self._transfer.finish()
+        except ProtocolError as unfinished:
+            items = self._items.cut()
+            missing = getattr(unfinished, "missing", None)
+        else:
+            items = self._items.finish()
+            if self._items.error is None:
+                self._end("eof")
+                return items
+        error = self._items.error
+        if isinstance(error, Truncated) and error.missing is None and missing is not None:
+            error = Truncated(str(error), missing, error.partial)
+        assert error is not None
+        self._fail(error)
+        return items
+
+    def set_tty(self, tty: bool) -> list[Any]:
+        """Say whether there is a TTY (only in `State.TTY`), and get the items received so far."""
+        if self.state is not State.TTY:
+            raise RuntimeError(f"set_tty() is for State.TTY, this is {self.state}")
+        held, self._held = bytes(self._held), bytearray()
+        self._start_items(tty)
+        items = self._receive_body(held)
+        return items + self.receive_eof() if self._held_eof else items
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be received."""
+        return self.state in (State.DONE, State.FAILED)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection can carry another request."""
+        return (
+            self.state is State.DONE
+            and self._keep_alive
+            and self.ended == "framed"
+            and not self.upgraded
+            and not self.trailing_data
+        )
+
+    def result(self) -> T:
+        """The decoded answer (`Request` only, once `done`). Raises `error`; `Malformed` where it does not decode."""
+        if self.error is not None:
+            raise self.error
+        if not isinstance(self.request, Request) or not isinstance(self._items, _Whole):
+            raise RuntimeError("result() is for a Request")  # noqa: TRY004  it is the call that is out of place
+        if self.status is None or not self.done:
+            raise RuntimeError("the answer is not complete")
+        try:
+            return self.request.decode(Answer(self.status, self.headers, bytes(self._items.body)))
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise Malformed(f"the answer to {self.request.operation} has not the shape it should: {error!r}") from error
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _receive_head(self, data: bytes) -> list[Any]:
+        if self._h11.our_state is h11.IDLE:
+            self._fail(Malformed("the peer spoke before it was asked", 0))
+            return []
+        self._received += len(data)
+        try:
+            self._h11.receive_data(data)
+            event = self._h11.next_event()
+            while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
+                self._interim += 1
+                if self._interim > self._limits.interim_responses:
+                    raise LimitExceeded("more interim responses than are allowed", self._limits.interim_responses)
+                event = self._h11.next_event()
+            if isinstance(event, (h11.Response, h11.InformationalResponse)):
+                return self._head(event)
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == 431:
+                self._fail(LimitExceeded("the head of the answer is too long", self._limits.head))
+            else:
+                self._fail(Malformed(f"the head of the answer is not HTTP: {error}"))
+        except ProtocolError as error:
+            self._fail(error)
+        return []
+
+    def _head(self, head: h11.Response | h11.InformationalResponse) -> list[Any]:
+        # h11 is asked three things, once, and then left alone: it has no way to learn how the body went on.
+        rest = self._h11.trailing_data[0]
+        self._keep_alive = self._h11.our_state is h11.DONE  # which it is only once all of the request is out
+        if self._received - len(rest) > self._limits.head:
+            raise LimitExceeded("the head of the answer is too long", self._limits.head)
+        if len(head.headers) > self._limits.fields:
+            raise LimitExceeded("the head of the answer has too many fields", self._limits.fields)
+        status, self._reason = head.status_code, head.reason.decode("latin-1")
+        headers: dict[str, str] = {}
+        for name, value in head.headers:
+            key, text = name.decode("ascii"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        coding = headers.get("content-encoding", "identity").lower()
+        length = body_length(self.request.method, status, headers)
+        self.status, self.headers = status, headers
+        self.upgraded = isinstance(self.request, HijackRequest) and (
+            status == 101 or (status == 200 and length == "eof" and self._websocket is None)
+        )
+        if self._websocket is not None and status < 300:
+            if not self.upgraded:
+                raise Malformed("the engine did not switch to a WebSocket")
+            self._websocket.check(headers)
+        self._transfer = self._framed(length)
+        self.state = State.BODY
+        if not (status == 101 or 200 <= status < 300 or status in getattr(self.request, "accept", ())):
+            self._items = _Refusal(self._limits.error_body)
+        elif coding != "identity" and coding not in self._accepted_codings():
+            raise Malformed(f"the body is coded with {coding}, which was not asked for")
+        elif isinstance(self.request, Request):
+            if isinstance(length, int) and length > self._limits.body:
+                raise LimitExceeded("the answer is longer than the bytes that are held for one", self._limits.body)
+        else:
+            tty = self._decide_tty() if self.request.items.wants_tty else False
+            if tty is None and self._ask_tty:
+                self.state = State.TTY
+                self._hold(rest)
+                return []
+            self._start_items(bool(tty))
+        return self._receive_body(rest)
+
+    def _accepted_codings(self) -> list[str]:
+        # What the caller asked for is handed out as it comes, still coded.
+        asked = (value for name, value in self.request.headers if name.lower() == "accept-encoding")
+        return [coding.partition(";")[0].strip().lower() for value in asked for coding in value.split(",")]
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > self._limits.undecided:
+            self._fail(LimitExceeded("bytes held while it is not known if there is a TTY", self._limits.undecided))
+
+    def _framed(self, length: int | str) -> TransferDecoder:
+        if self.upgraded and self._websocket is not None:
+            return self._websocket
+        if length == "eof" or self.upgraded:
+            return UntilEOF()
+        if isinstance(length, int):
+            return LengthDecoder(length)
+        limits = self._limits
+        return self._kernel.ChunkedDecoder(
+            max_line=limits.chunk_line, max_extensions=limits.chunk_extensions, max_trailers=limits.trailers
+        )
+
+    def _decide_tty(self) -> bool | None:
+        # moby sends the multiplexed type since 1.42 only, and says raw-stream for everything when it answers a hijack
+        # with 200: the header is believed only where it is known to be true.
+        if self._version is not None and self._version < (1, 42):
+            return self._said_tty
+        if isinstance(self.request, StreamRequest) or self.status == 101:
+            vendor = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if vendor == _MULTIPLEXED:
+                return False
+            if vendor == _RAW and self._version is not None:
+                return True
+        return self._said_tty
+
+    def _start_items(self, tty: bool) -> None:
+        assert not isinstance(self.request, Request)
+        self.state = State.BODY
+        if self.request.items.wants_tty:
+            self.tty = tty
+        # Over a WebSocket, stdout and stderr come mixed and without frames, TTY or not.
+        unframed = tty or self._websocket is not None
+        self._items = self.request.items(self._kernel, unframed, self._limits)
+
+    def _receive_body(self, data: bytes) -> list[Any]:
+        transfer, decoder = self._transfer, self._items
+        items = decoder.feed(transfer.feed(data)) if data else []
+        error = decoder.error or transfer.error
+        if error is not None:
+            self._fail(error)
+        elif transfer.done:
+            items += decoder.finish()
+            if self._websocket is not None and self._websocket.trouble is not None:
+                items.append(self._websocket.trouble)
+            self.trailing_data = bytes(transfer.trailing_data[: self._limits.head])
+            if decoder.error is not None:
+                self._fail(decoder.error)
+            else:
+                self._end("framed")
+        return items
+
+    def _end(self, ended: str) -> None:
+        self.state = State.DONE
+        self.ended = ended
+        if isinstance(self._items, _Refusal):
+            self.error = self._refusal(self._items)
+
+    def _fail(self, error: ProtocolError) -> None:
+        self.state = State.FAILED
+        # The status is a fact even where its explanation is cut short or broken.
+        self.error = self._refusal(self._items) if isinstance(self._items, _Refusal) else error
+
+    def _refusal(self, refusal: _Refusal) -> APIError:
+        assert self.status is not None
+        return api_error(self.status, refusal.message(self._reason), self.request.operation)
+
+
+def _pieces(body: Any) -> Iterable[bytes]:
+    """What is sent of an iterable. A file iterates by lines, which mean nothing here, so it is read."""
+    read = getattr(body, "read", None)
+    if read is None:
+        return cast("Iterable[bytes]", body)
+    if hasattr(body, "read1") and not body.seekable():
+        read = body.read1  # of a pipe, what is there: its rest may take its time
+    return iter(partial(read, _SEND_SIZE), b"")
+
+
+def _checked(data: bytes) -> bytes:
+    if not isinstance(data, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"body: the iterable gave {type(data).__name__}, not bytes")
+    return bytes(data)  # the length of a memoryview is in items, which may be wider than a byte

@@ -1,0 +1,189 @@
+"""Requests as values: what to say to the engine, and what comes back.
+
+The three classes are unrelated on purpose: which verb of a client takes a request is then a matter of types, and no
+argument's value can change what comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, SupportsIndex, TypeVar, Union
+from urllib.parse import quote, unquote
+
+from ..errors import UnsupportedVersion
+from .version import OLDEST, Version, format_version, parse_version
+
+if TYPE_CHECKING:
+    from .decoders import Format
+
+__all__ = ["Answer", "Body", "Bound", "HijackRequest", "Request", "StreamRequest"]
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+Body = Union[bytes, Iterable[bytes], AsyncIterable[bytes], None]
+"""``bytes`` have a Content-Length; an iterable is sent in chunks as it yields."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")  # RFC 9110 section 5.5
+PATH = re.compile(r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@%]+)+")  # RFC 3986 section 3.3, no empty segment
+_CREDENTIALS = ("x-registry-auth", "x-registry-config", "x-docker-expose-session-sharedkey")
+_EMPTY = "e30="  # {} in base64
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"})
+
+
+class Answer(NamedTuple):
+    """An answer read whole. `headers` has lower-case names, repeats joined by ``", "``."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Bound(NamedTuple):
+    """Something in a request that only some API versions know. `until` is the last version that does."""
+
+    what: str
+    since: Version
+    until: Version | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Head:
+    """What the three kinds of request have in common: everything that is said."""
+
+    operation: str
+    """The operationId of the API document."""
+    method: str
+    path: str
+    """Percent-encoded, without version and query."""
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Body = None
+    bounds: tuple[Bound, ...] = ()
+    """What `check` looks at."""
+    lasting: bool = False
+    """Whether the engine may take its time before it answers, so that the head clock runs only when asked for."""
+    secret: bool = False
+    """Whether the body holds credentials: such a request is not pickled."""
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.fullmatch(self.method):
+            raise ValueError(f"method: {self.method!r} is not an HTTP token")
+        if not PATH.fullmatch(self.path) or {"..", "."} & set(unquote(self.path).split("/")):
+            raise ValueError(f"path: {self.path!r} is no percent-encoded absolute path without empty or dot segments")
+        for name, value in self.headers:
+            if not _TOKEN.fullmatch(name):
+                raise ValueError(f"headers: {name!r} is not an HTTP token")
+            if name.lower() in _OURS:
+                raise ValueError(f"headers: {name} belongs to the connection and cannot be set")
+            if not _VALUE.fullmatch(value):
+                raise ValueError(f"headers: the value of {name} has characters that may not stand in a header")
+        body: object = self.body
+        if isinstance(body, (bytearray, memoryview, str)) or not (
+            body is None or isinstance(body, (bytes, Iterable, AsyncIterable))
+        ):
+            raise TypeError(f"body: bytes or an iterable of bytes is needed, not {type(body).__name__}")
+
+    def target(self, version: str | None) -> str:
+        """The request target, as in ``"/v1.41/containers/json?all=1"``; None leaves the version out."""
+        prefix = "" if version is None else f"/v{format_version(parse_version(version))}"
+        if not self.query:
+            return prefix + self.path
+        pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.query)
+        return f"{prefix}{self.path}?{pairs}"
+
+    def check(self, version: str | None) -> None:
+        """Raise `UnsupportedVersion` where this request says what `version` does not know (and would silently drop).
+
+        None, the engine's own version, passes.
+        """
+        if version is None:
+            return
+        in_use = parse_version(version)
+        if in_use < OLDEST:
+            raise UnsupportedVersion(
+                f"{self.operation}: API {version} is in use; dockerwire needs {format_version(OLDEST)} or newer"
+            )
+        for what, since, until in self.bounds:
+            if in_use < since:
+                raise UnsupportedVersion(
+                    f"{self.operation}: {what} needs API {format_version(since)} or newer; {version} is in use"
+                )
+            if until is not None and in_use > until:
+                raise UnsupportedVersion(
+                    f"{self.operation}: {what} is gone after API {format_version(until)}; {version} is in use"
+                )
+
+    def _identity(self) -> tuple[Any, ...]:
+        # A body that is not bytes can be sent once only, so two requests are the same only with the same object.
+        body = self.body if isinstance(self.body, bytes) or self.body is None else id(self.body)
+        return (
+            type(self),
+            body,
+            *(value for name, value in self.__dict__.items() if name != "body"),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity() == other._identity() if isinstance(other, _Head) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.secret or any(name.lower() in _CREDENTIALS and value != _EMPTY for name, value in self.headers):
+            raise TypeError(f"{self.operation}: a request with credentials is not pickled")
+        return super().__reduce_ex__(protocol)
+
+    def __repr__(self) -> str:
+        # Values of the query, headers and the body may be secrets (build arguments, URLs with a password): not shown.
+        names = f" ?{','.join(dict(self.query))}" if self.query else ""
+        return f"<{type(self).__name__} {self.operation} {self.method} {self.path}{names}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Request(_Head, Generic[T]):
+    """A request whose answer is read whole and decoded to a `T`. For ``client.send``."""
+
+    decode: Callable[[Answer], T] = field(kw_only=True)
+    accept: tuple[int, ...] = ()
+    """Statuses outside 2xx that are answers, not refusals (304 of start and stop)."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StreamRequest(_Head, Generic[E]):
+    """A request whose answer is a stream of `E` items. For ``client.stream``."""
+
+    items: Format[E] = field(kw_only=True)
+    """What the items are: makes the decoder of the body."""
+    tty: bool | None = None
+    """Whether the container has a TTY (so that nothing is framed); None: not said."""
+    tty_inspect: Request[bool] | None = None
+    """The request that tells, where it matters."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HijackRequest(_Head, Generic[E]):
+    """A request that makes the connection a stream of `E` one way and of bytes the other. For ``client.attach``."""
+
+    items: Format[E] = field(kw_only=True)
+    """As in `StreamRequest`."""
+    tty: bool | None = None
+    """As in `StreamRequest`."""
+    tty_inspect: Request[bool] | None = None
+    """As in `StreamRequest`."""
+    tty_in_body: bool = False
+    """Whether the JSON body says ``Tty`` once it is known (exec start: Docker frames by what start says)."""
+    upgrade: str = "tcp"
+    """What the connection is to become: the value of ``Upgrade``."""
+
+    def with_tty(self, tty: bool) -> HijackRequest[E]:
+        """This request, with `tty` said."""
+        body = self.body
+        if self.tty_in_body:
+            assert isinstance(body, bytes)
+            body = json.dumps({**json.loads(body), "Tty": tty}, separators=(",", ":")).encode()
+        return replace(self, tty=tty, body=body)

@@ -1,0 +1,1 @@
+"""Tests of dockerwire.wire: the exchange, sans I/O."""
