@@ -1,0 +1,1 @@
+"""Tests of the builders, against the facts of the API."""
