@@ -1,0 +1,89 @@
+"""dockerwire: a low-level client for the Docker Engine API.
+
+`dockerwire.api` says what can be asked; `Client` (and those of `dockerwire.drivers.asyncio` and
+`dockerwire.drivers.trio`) asks it; `dockerwire.wire.Exchange` is for those who bring their own I/O.
+"""
+
+from __future__ import annotations
+
+from .__about__ import VERSION
+from .drivers.core import Timeouts
+from .drivers.sync import Client
+from .errors import (
+    APIError,
+    BadRequest,
+    ConfigError,
+    Conflict,
+    ConnectError,
+    ConnectionLost,
+    DockerWireError,
+    Forbidden,
+    LimitExceeded,
+    Malformed,
+    NotAcceptable,
+    NotFound,
+    NotImplementedByEngine,
+    ProtocolError,
+    ServerError,
+    StreamError,
+    Timeout,
+    TransportError,
+    Truncated,
+    Unauthorized,
+    Unavailable,
+    UnsupportedVersion,
+    WaitError,
+)
+from .kernel import Frame, LogRecord
+from .times import time_ns
+from .waiting import wait_for
+from .wire.auth import RegistryAuth
+from .wire.host import Address, resolve
+from .wire.limits import Limits
+from .wire.pathstat import PathStat
+from .wire.request import HijackRequest, Request, StreamRequest
+from .wire.tls import TLSConfig
+
+__version__ = VERSION
+
+__all__ = [
+    "APIError",
+    "Address",
+    "BadRequest",
+    "Client",
+    "ConfigError",
+    "Conflict",
+    "ConnectError",
+    "ConnectionLost",
+    "DockerWireError",
+    "Forbidden",
+    "Frame",
+    "HijackRequest",
+    "LimitExceeded",
+    "Limits",
+    "LogRecord",
+    "Malformed",
+    "NotAcceptable",
+    "NotFound",
+    "NotImplementedByEngine",
+    "PathStat",
+    "ProtocolError",
+    "RegistryAuth",
+    "Request",
+    "ServerError",
+    "StreamError",
+    "StreamRequest",
+    "TLSConfig",
+    "Timeout",
+    "Timeouts",
+    "TransportError",
+    "Truncated",
+    "Unauthorized",
+    "Unavailable",
+    "UnsupportedVersion",
+    "WaitError",
+    "__version__",
+    "resolve",
+    "time_ns",
+    "wait_for",
+]

@@ -1,0 +1,493 @@
+"""Connections: sockets, TLS over them, ssh; how they are made, and what is wrong where they cannot be."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from ..errors import ConnectError, ConnectionLost, Timeout
+from ..wire.host import Address, ssh_command
+from ..wire.tls import TLS
+from .steps import Deadline, Pause, Resolve, Steps, Wait
+
+RECEIVE_SIZE = 256 * 1024
+_EXIT_SECONDS = 1.0  # that ssh may take to end once it has closed its output
+_WORDS_SHOWN = 2000  # bytes of its stderr
+
+
+class Connection:
+    """A connected, non-blocking socket.
+
+    It can be closed while somebody uses it (``with connection:``); the last one out then closes the descriptor, so that
+    nobody ever reads another file by its number.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.answered = False
+        """Whether the engine has ever said anything on it."""
+        self._pid = os.getpid()
+        self._closed = False
+        self._eager = False
+        self._users = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.check()
+            self._users += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._closed and not self._users:
+                self._close_descriptors()
+
+    def check(self) -> None:
+        """Raise `ConnectionLost` if this was closed: what the socket says then is none of the peer's words."""
+        if self._closed:
+            raise ConnectionLost("the connection was closed by this program", "body")
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """What closing means, once."""
+        if self._users and self._pid == os.getpid():
+            # Closing a descriptor wakes nobody, shutting it down does: in the process we were forked from, too.
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._close_descriptors()
+
+    def _close_descriptors(self) -> None:
+        """Once nobody uses them."""
+        self.sock.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something that `send_now` took is not written yet: it goes with the next call."""
+        return False
+
+    @property
+    def over(self) -> bool:
+        """Whether the end, or the error before it, has come already: the socket need not tell of it again."""
+        return False
+
+    def alive(self) -> bool:
+        """Whether an idle connection is fit for another request: still open, and nothing unasked-for in it."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def wait(self, read: bool, write: bool, deadline: Deadline) -> Steps[tuple[bool, bool]]:
+        """Until the socket, which is in use, can be read or written. Raises `Timeout`."""
+        while True:
+            readable, writable = yield Wait(self.sock, read, write, deadline.left())
+            self.check()
+            if readable or writable:
+                return readable, writable
+            if not deadline.left():
+                raise deadline.expired()
+
+    def receive(self, deadline: Deadline) -> Steps[bytes]:
+        """What is there, or what comes next; ``b""`` at the end. Raises `OSError` and `Timeout`."""
+        with self:
+            if self._eager:
+                self._eager = False
+                yield Pause()
+            while True:
+                try:
+                    return self.receive_now()
+                except BlockingIOError:
+                    if deadline.left() == 0:  # also where there is always something to read that means nothing
+                        raise deadline.expired() from None
+                    yield from self.wait(True, False, deadline)
+
+    def receive_now(self) -> bytes:
+        """What is there. Raises `BlockingIOError` where that is nothing, and `OSError`."""
+        self._eager = False
+        try:
+            data = self.sock.recv(RECEIVE_SIZE)
+        finally:
+            self.check()
+        self._eager = True
+        return data
+
+    def send_now(self, data: memoryview) -> int:
+        """Write what can be written, and say how much that was. Raises as `receive_now` does."""
+        try:
+            return self.sock.send(data)
+        finally:
+            self.check()
+
+    def send_all(self, data: bytes, idle: float | None) -> Steps[None]:
+        """Write all of `data`. Raises `OSError` and `Timeout`."""
+        view = memoryview(data).cast("B")
+        with self:
+            while view or self.unsent:
+                try:
+                    view = view[self.send_now(view) :]
+                except BlockingIOError:
+                    yield from self.wait(False, True, Deadline("idle", idle))
+
+    def send_eof(self, idle: float | None) -> Steps[None]:
+        """Send no more; what the peer still sends can be received. Raises as `send_all` does."""
+        yield from ()
+        with self:
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def last_words(self) -> Steps[str]:
+        """Why there was nothing to receive, where whoever carries the connection can tell."""
+        yield from ()
+        return ""
+
+
+class TLSConnection(Connection):
+    """A connection that speaks TLS. One thread may send while another receives."""
+
+    def __init__(self, sock: socket.socket, tls: TLS) -> None:
+        super().__init__(sock)
+        self._tls = tls
+        self._tls_lock = threading.Lock()
+        self._ciphertext = memoryview(b"")
+        """What is to be written before anything else."""
+
+    def handshake(self, deadline: Deadline) -> Steps[None]:
+        """Raises `OSError`, `ssl.SSLError` among them, and `Timeout`."""
+        with self:
+            done = False
+            while not done:
+                if deadline.left() == 0:
+                    raise deadline.expired()
+                try:
+                    done = self._tls.handshake()
+                except ssl.SSLError:
+                    with suppress(OSError):  # the peer is told of the refusal if it is still there
+                        self._flush()
+                    raise
+                with suppress(BlockingIOError):
+                    self._flush()
+                while self.unsent:
+                    yield from self.wait(False, True, deadline)
+                    with suppress(BlockingIOError):
+                        self._flush()
+                while not done:
+                    try:
+                        ciphertext = super().receive_now()
+                    except BlockingIOError:
+                        yield from self.wait(True, False, deadline)
+                        continue
+                    if not ciphertext:
+                        raise ConnectionResetError(errno.ECONNRESET, "closed in the TLS handshake")
+                    self._tls.feed(ciphertext)
+                    yield Pause()  # a peer that sends without end would not let others run
+                    break
+
+    @property
+    def unsent(self) -> bool:
+        return bool(self._ciphertext) or self._tls.pending
+
+    def _flush(self) -> None:
+        while self.unsent:
+            self._ciphertext = self._ciphertext or memoryview(self._tls.data_to_send())
+            self._ciphertext = self._ciphertext[super().send_now(self._ciphertext) :]
+
+    def alive(self) -> bool:
+        # What has come unasked for may be TLS's own: tickets, for instance.
+        try:
+            self.receive_now()
+        except BlockingIOError:
+            return True
+        except (OSError, ConnectionLost):
+            pass
+        return False
+
+    @property
+    def over(self) -> bool:
+        return self._tls.over
+
+    def receive_now(self) -> bytes:
+        ciphertext = b""
+        if not self._tls.over:
+            ciphertext = super().receive_now()
+            if not ciphertext:
+                raise ConnectionResetError(errno.ECONNRESET, "it was closed without TLS's close_notify: a cut")
+        with self._tls_lock:
+            try:
+                data = self._tls.receive(ciphertext)
+            finally:
+                with suppress(OSError):  # if an answer or an alert cannot be written, who sends next is told
+                    self._flush()
+        if not data and not self._tls.over:
+            raise BlockingIOError  # a part of a record, or TLS's own affair
+        return data
+
+    def send_now(self, data: memoryview) -> int:
+        with self._tls_lock:
+            self._flush()
+            taken = self._tls.encrypt(data) if data else 0
+            with suppress(BlockingIOError):
+                self._flush()
+            return taken
+
+    def send_eof(self, idle: float | None) -> Steps[None]:
+        with self._tls_lock:
+            self._tls.send_eof()
+        yield from self.send_all(b"", idle)
+
+
+class SSHConnection(Connection):
+    """A connection through a program: one end of a socket pair, whose other end is its stdin and stdout."""
+
+    def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes], stderr: io.FileIO) -> None:
+        super().__init__(sock)
+        self._process = process
+        self._stderr = stderr
+        self._said = b""
+        self._end: Deadline | None = None
+        """Runs from the end of its output: how long its exit is waited for, which says what that end means."""
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        if self._pid == os.getpid():
+            self._process.kill()
+            self._process.wait()
+        else:
+            self._process.returncode = 0  # it is not our child: nothing to be waited for, or warned of
+
+    def _close_descriptors(self) -> None:
+        super()._close_descriptors()
+        self._stderr.close()
+
+    def receive_now(self) -> bytes:
+        data = super().receive_now()
+        if data:
+            return data
+        self._end = self._end or Deadline("connect", _EXIT_SECONDS)
+        code = self._process.poll()
+        if code is None and self._end.left():
+            raise BlockingIOError
+        if code:
+            raise ConnectionResetError(errno.ECONNRESET, self._words())
+        return b""
+
+    def wait(self, read: bool, write: bool, deadline: Deadline) -> Steps[tuple[bool, bool]]:
+        if self._end is None or not read:
+            return (yield from super().wait(read, write, deadline))
+        yield Wait(None, False, False, 0.01)
+        self.check()
+        return True, False
+
+    def last_words(self) -> Steps[str]:
+        end = self._end or Deadline("connect", _EXIT_SECONDS)
+        with self:
+            while self._process.poll() is None and end.left():
+                yield Wait(None, False, False, 0.01)
+                self.check()
+            return self._words()
+
+    def _words(self) -> str:
+        self._said += self._stderr.read(65536) or b""
+        text = self._said[-_WORDS_SHOWN:].decode("utf-8", "replace").strip() or "it said nothing"
+        code = self._process.returncode
+        return f"ssh closed its output: {text}" if code is None else f"ssh ended with exit code {code}: {text}"
+
+
+def connect(address: Address, context: ssl.SSLContext | None, seconds: float | None) -> Steps[Connection]:
+    """A connection to `address`, with TLS where there is a `context`. Raises `ConnectError` and `Timeout`."""
+    deadline = Deadline("connect", seconds)
+    if address.scheme == "ssh":
+        return _ssh(address, seconds)
+    if isinstance(address.target, str):
+        places: list[Any] = [(socket.AF_UNIX, address.target)]
+    else:
+        try:
+            found = yield Resolve(*address.target, deadline.left())
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
+            why = getattr(error, "strerror", None) or error
+            raise ConnectError(f"{address}: the host name is not known: {why}", "unknown-host") from error
+        if found is None:
+            raise deadline.expired()
+        places = [(family, place) for family, _, _, _, place in found]
+    refusal: OSError | None = None
+    for number, (family, place) in enumerate(places):
+        try:
+            # An address where nobody answers may not use up the time of those after it.
+            share = deadline.share(len(places) - number)
+            sock = yield from _connect(family, place, share)
+            return (yield from over(sock, address, context, share))
+        except OSError as error:
+            refusal = error
+    if isinstance(refusal, Timeout):
+        raise refusal
+    raise refused(address, refusal) from refusal
+
+
+def over(
+    sock: socket.socket, address: Address, context: ssl.SSLContext | None, deadline: Deadline
+) -> Steps[Connection]:
+    """A connection over a socket that is connected, with TLS where there is a `context`. Raises `OSError`."""
+    if context is None:
+        return Connection(sock)
+    try:
+        name = getattr(address.tls, "server_hostname", None)
+        if name is None and not isinstance(address.target, str):
+            name = address.target[0].partition("%")[0]  # without the scope of an IPv6 address
+        connection = TLSConnection(sock, TLS(context, name))
+        yield from connection.handshake(deadline)
+    except BaseException:
+        sock.close()
+        raise
+    return connection
+
+
+def _ssh(address: Address, seconds: float | None) -> Connection:
+    with ExitStack() as theirs, ExitStack() as ours:
+        try:
+            sock, other = socket.socketpair()
+            ours.enter_context(sock)
+            theirs.enter_context(other)
+            # Nobody reads its stderr until something is wrong: a program that says much must not wait for that.
+            read, write = os.pipe()
+            stderr = ours.enter_context(io.FileIO(read, "rb"))
+            theirs.callback(os.close, write)
+            sock.setblocking(False)
+            os.set_blocking(read, False)
+            os.set_blocking(write, False)
+            # In a session of its own: Ctrl-C is for us, and no terminal is there to be asked for a password.
+            process = subprocess.Popen(  # noqa: S603  of an address that was looked at
+                ssh_command(address, seconds),
+                stdin=other.fileno(),
+                stdout=other.fileno(),
+                stderr=write,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                advice = "there is no program `ssh` on PATH: install the OpenSSH client"
+            else:
+                advice = f"the program `ssh` cannot be run: {error.strerror}"
+            reason = "no-ssh" if error.errno in (errno.ENOENT, errno.EACCES) else ""
+            raise ConnectError(f"{address} ({address.source}): {advice}", reason) from error
+        ours.pop_all()
+        return SSHConnection(sock, process, stderr)
+
+
+def _connect(family: int, place: Any, deadline: Deadline) -> Steps[socket.socket]:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        yield from _connected(sock, place, deadline)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A follow may be silent for days: without keepalive a vanished engine would never be noticed.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 3)):
+                if hasattr(socket, option):
+                    sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connected(sock: socket.socket, place: Any, deadline: Deadline) -> Steps[None]:
+    while True:
+        code = sock.connect_ex(place)
+        if code == errno.EAGAIN and sock.family == socket.AF_UNIX:
+            # The engine's backlog is full. Such a socket cannot be waited for; trying again is all there is.
+            if deadline.left() == 0:
+                raise deadline.expired()
+            yield Wait(None, False, False, 0.01)
+            continue
+        if code == errno.EINPROGRESS:
+            _, writable = yield Wait(sock, False, True, deadline.left())
+            if not writable:
+                raise deadline.expired()
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        return
+
+
+def refused(address: Address, error: OSError | None) -> ConnectError:
+    """What to raise where no connection could be made."""
+    reason, advice = _ssl_advice(error) if isinstance(error, ssl.SSLError) else _advice(error, address.scheme)
+    return ConnectError(f"{address} ({address.source}): {advice}", reason)
+
+
+def _advice(error: OSError | None, scheme: str) -> tuple[str, str]:
+    if error is None:
+        return "unknown-host", "the host name has no address"
+    if error.errno == errno.ENOENT:
+        return "no-socket", "there is no such socket: is the engine running, and is this its address (DOCKER_HOST)?"
+    if error.errno in (errno.EACCES, errno.EPERM) and scheme == "unix":  # of TCP, a firewall says so
+        advice = "permission denied: this user may not use the socket (being in the group docker, or root, helps)"
+        return "permission", advice
+    if error.errno == errno.ECONNREFUSED:
+        return "refused", "connection refused: nobody listens there; is the engine running?"
+    if error.errno in (errno.ENOTSOCK, errno.EPROTOTYPE):
+        return "no-socket", "this is not a stream socket"
+    if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT):
+        return "unreachable", f"{error.strerror}: is the network (a VPN, perhaps) up?"
+    return "", error.strerror or str(error)
+
+
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_PROTOCOL",
+)
+_CLIENT_CERTIFICATE = (
+    "CERTIFICATE_REQUIRED",
+    "BAD_CERTIFICATE",
+    "UNSUPPORTED_CERTIFICATE",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN",
+    "HANDSHAKE_FAILURE",
+    "UNKNOWN_CA",
+)
+
+
+def _ssl_advice(error: ssl.SSLError) -> tuple[str, str]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message
+        if error.verify_code == 10:  # X509_V_ERR_CERT_HAS_EXPIRED
+            return "certificate-expired", "the engine's certificate, or its CA's, has expired: make a new one"
+        if error.verify_code == 9:  # X509_V_ERR_CERT_NOT_YET_VALID
+            return "certificate-not-yet-valid", "the engine's certificate is not valid yet: are both clocks right?"
+        if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+            return "certificate-name", f"the engine's certificate is for another name: {why}; see server_hostname"
+        return "certificate-unknown", f"the engine's certificate cannot be verified: {why}; is ca.pem its CA's?"
+    reason = error.reason or ""
+    if reason in _NOT_TLS:
+        advice = "no TLS is spoken there: unset DOCKER_TLS_VERIFY, or use the engine's TLS port (2376 by custom)"
+        return "plain", advice
+    if "ALERT" in reason and "EXPIRED" in reason:
+        return "client-certificate", "the engine says that our certificate has expired: make a new one"
+    if "ALERT" in reason and reason.endswith(_CLIENT_CERTIFICATE):
+        advice = "the engine wants a client certificate of its CA: see DOCKER_CERT_PATH, or TLSConfig(cert=, key=)"
+        return "client-certificate", f"{advice} ({reason.lower().replace('_', ' ')})"
+    return "tls", f"TLS failed: {reason.lower().replace('_', ' ') or error}"

@@ -1,0 +1,743 @@
+"""All that a client does, but for the waiting.
+
+Every operation is a generator that yields what has to be waited for (`Wait`, `Resolve`, `Pull`, `Pause`) and returns
+its result. A driver is a function that runs such a generator in its world; nothing else differs between worlds.
+
+Sockets are always non-blocking: first try, then wait. So a cancelled wait never loses a byte, and one task can read a
+socket while another writes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
+
+from ..errors import (
+    APIError,
+    BadRequest,
+    ConfigError,
+    ConnectError,
+    ConnectionLost,
+    StreamError,
+    Timeout,
+    TransportError,
+    UnsupportedVersion,
+    api_error,
+)
+from ..kernel import load as load_kernel
+from ..kernel import name as kernel_name
+from ..wire.exchange import Exchange, State
+from ..wire.host import Address, parse_host, resolve
+from ..wire.jsontext import loads
+from ..wire.limits import Limits
+from ..wire.request import Answer, HijackRequest, Request, StreamRequest
+from ..wire.tls import TLSConfig
+from ..wire.version import NEWEST, negotiated, parse_version, speakable
+from .connection import RECEIVE_SIZE, Connection, connect, over, refused
+from .steps import Deadline, Effect, Pause, Pull, Resolve, Steps, Timeouts, Wait
+
+__all__ = [
+    "Connection",
+    "Core",
+    "Deadline",
+    "Effect",
+    "Exhausted",
+    "Incoming",
+    "Opened",
+    "Pause",
+    "Pull",
+    "Resolve",
+    "Steps",
+    "Timeouts",
+    "Wait",
+    "checked",
+]
+
+T = TypeVar("T")
+E = TypeVar("E")
+R = TypeVar("R")
+
+_HELD_WHILE_SENDING = 1024 * 1024  # bytes of an answer taken in while the upload still goes on
+_OWED_SECONDS = 0.05  # between two tries to write what answers a WebSocket's peer
+_GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
+
+
+# --- one answer's items ----------------------------------------------------------------------------------------------
+
+
+class Exhausted(Exception):
+    """There are no more items, as the engine said. (A generator may not raise StopIteration: PEP 479.)"""
+
+
+class Incoming(Generic[E]):
+    """One exchange on its connection: the items that have come and were not taken yet, and the way back."""
+
+    def __init__(self, exchange: Exchange[Any], connection: Connection, timeouts: Timeouts) -> None:
+        self.exchange = exchange
+        self.connection = connection
+        self.sent = False
+        """Whether every byte of the request was written: else the next request would be read as the rest of it."""
+        self.received = 0
+        self.released = False
+        self._idle = timeouts.idle
+        self._pending: deque[Any] = deque()
+        self._receiving = False
+        self._sending = False
+        self._sent_eof = False
+        self._told = False
+        # A WebSocket's frames must be whole, whoever writes: one that was begun is ended before anything else is sent.
+        self._websocket = (
+            isinstance(exchange.request, HijackRequest) and exchange.request.upgrade.lower() == "websocket"
+        )
+        self._unsent = memoryview(b"")
+        self._turn = threading.Lock()
+        """Who holds it may write. A sender waits with it, a reader never does."""
+
+    # --- items ---
+
+    @property
+    def ready(self) -> bool:
+        """Whether items are there to be taken."""
+        return bool(self._pending)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to be had without receiving: items, or the end or error behind them."""
+        return self.ready or self._untold or (self.connection.over and not self.exchange.done)
+
+    @property
+    def _untold(self) -> bool:
+        return self.exchange.error is not None and not self._told
+
+    @property
+    def done(self) -> bool:
+        """Whether every item was taken, no more come, and the error that says why was raised if there is one."""
+        return self.exchange.done and not self._pending and not self._untold
+
+    def pop(self) -> E:
+        """The next item that is there. Raises `StreamError` in its place and IndexError where there is none."""
+        item = self._pending.popleft()
+        if isinstance(item, StreamError):
+            raise item
+        return cast(E, item)
+
+    def take(self) -> list[E]:
+        """The items that are there, up to a `StreamError`, which is raised if it stands first."""
+        pending = self._pending
+        if pending and isinstance(pending[0], StreamError):
+            raise pending.popleft()
+        batch: list[E] = []
+        while pending and not isinstance(pending[0], StreamError):
+            batch.append(pending.popleft())
+        return batch
+
+    def take_now(self) -> list[E]:
+        """The items that are there without waiting, perhaps none; raises what is to be raised once they were taken."""
+        if not self._pending and not self.exchange.done:
+            with self._reader(), self.connection, suppress(BlockingIOError):
+                self._reply()
+                self.feed(self.connection.receive_now())
+                self._reply()
+        self.raise_if_over(at_the_end=False)
+        return self.take()
+
+    @contextmanager
+    def _reader(self) -> Iterator[None]:
+        if self._receiving:
+            raise RuntimeError("another task or thread is reading this stream")
+        self._receiving = True
+        try:
+            yield
+        except Timeout:
+            raise
+        except OSError as error:
+            raise _lost(error, "body") from error
+        finally:
+            self._receiving = False
+
+    def more(self) -> Steps[None]:
+        """Receive once."""
+        self.raise_if_over()
+        with self._reader():
+            self.feed((yield from self._receive(Deadline("idle", self._idle))))
+            self._reply()
+
+    def _receive(self, deadline: Deadline) -> Steps[bytes]:
+        while self._reply():
+            # A sender may be waiting for the same socket, and in no world can two wait for one: look again instead.
+            try:
+                return (yield from self.connection.receive(deadline.sooner(Deadline("idle", _OWED_SECONDS))))
+            except Timeout:
+                if deadline.left() == 0:
+                    raise deadline.expired() from None
+        return (yield from self.connection.receive(deadline))
+
+    def _reply(self) -> bool:
+        """Write what a WebSocket's peer is owed (`Exchange.data_to_send`), without waiting; whether some is left."""
+        if not self._websocket:
+            return False
+        if not self._turn.acquire(blocking=False):
+            return True
+        try:
+            self._unsent = self._unsent or self._owed()
+            with self.connection:
+                while self._unsent or self.connection.unsent:
+                    self._unsent = self._unsent[self.connection.send_now(self._unsent) :] or self._owed()
+        except BlockingIOError:
+            return True
+        except OSError:
+            self._unsent = memoryview(b"")  # nobody is left to be told; receiving says why
+        finally:
+            self._turn.release()
+        return False
+
+    def _owed(self) -> memoryview:
+        return memoryview(self.exchange.data_to_send() or b"")
+
+    def feed(self, data: bytes) -> None:
+        self.received += len(data)
+        self.connection.answered |= bool(data)
+        self._pending.extend(self.exchange.receive_data(data) if data else self.exchange.receive_eof())
+
+    def set_tty(self, tty: bool) -> None:
+        self._pending.extend(self.exchange.set_tty(tty))
+
+    def raise_if_over(self, at_the_end: bool = True) -> None:
+        """Raise why there is no more; `Exhausted` where that is no error."""
+        if self._pending:
+            return
+        if self.exchange.error is not None:
+            self._told = True
+            raise self.exchange.error
+        if self.exchange.done and at_the_end:
+            raise Exhausted
+
+    # --- the way back of a hijack ---
+
+    def send(self, data: bytes) -> Steps[None]:
+        """Write all of `data`."""
+        return self._say(lambda: self.exchange.send_data(data))
+
+    def send_eof(self) -> Steps[None]:
+        """Say that no more is sent; saying it again does nothing."""
+        if self._sent_eof:
+            return
+        try:
+            yield from self._say(self.exchange.send_eof)
+        except ConnectionLost as lost:
+            # The engine has closed already: nobody is left to be told. (Ctrl-d on a TTY is input as any other.)
+            if self.exchange.tty or getattr(lost.__cause__, "errno", None) not in _GONE:
+                raise
+        self._sent_eof = True
+
+    def _say(self, what: Callable[[], bytes | None]) -> Steps[None]:
+        if self._sent_eof:
+            raise RuntimeError("send_eof() was called already")
+        if self._sending:
+            raise RuntimeError("another task or thread is sending on this session")
+        self._sending = True
+        try:
+            with self._turn:
+                data = what()
+                if data is None:
+                    yield from self.connection.send_eof(self._idle)
+                elif self._websocket:
+                    yield from self._write(data)
+                else:
+                    yield from self.connection.send_all(data, self._idle)
+        except Timeout:
+            raise
+        except OSError as error:
+            raise _lost(error, "body") from error
+        finally:
+            self._sending = False
+
+    def _write(self, data: bytes) -> Steps[None]:
+        """Write a WebSocket's frames: the rest of those begun, `data`, and what the peer is owed."""
+        self._unsent = memoryview(bytes(self._unsent) + data + self._owed())
+        with self.connection:
+            while self._unsent or self.connection.unsent:
+                try:
+                    self._unsent = self._unsent[self.connection.send_now(self._unsent) :]
+                except BlockingIOError:
+                    yield from self.connection.wait(False, True, Deadline("idle", self._idle))
+
+
+class Opened(Generic[E]):
+    """What the streams of all worlds tell of themselves."""
+
+    def __init__(self) -> None:
+        self._opened: Incoming[E] | None = None
+
+    @property
+    def _incoming(self) -> Incoming[E]:
+        if self._opened is None:
+            raise RuntimeError("the stream is not open: use it in a with block")
+        return self._opened
+
+    @property
+    def done(self) -> bool:
+        """Whether the end was reached, every item taken, and the error raised if there is one."""
+        return self._incoming.done
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to be had without receiving: items, or the end or error behind them."""
+        return self._incoming.pending
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status."""
+        return self._incoming.exchange.status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Lower-case names; repeats joined by ``", "``."""
+        return self._incoming.exchange.headers
+
+    @property
+    def tty(self) -> bool | None:
+        """Whether the items are one unframed stream; None where there is no such question."""
+        return self._incoming.exchange.tty
+
+    @property
+    def ended(self) -> str | None:
+        """How it ended: ``"framed"`` (certain), ``"eof"`` (a cut would look the same), None (not, or not whole)."""
+        return self._incoming.exchange.ended
+
+
+def _lost(error: OSError, phase: str) -> ConnectionLost:
+    return ConnectionLost(f"the connection broke: {error.strerror or error}", phase)
+
+
+# --- the client ------------------------------------------------------------------------------------------------------
+
+
+def _client_closed() -> RuntimeError:
+    return RuntimeError("the client is closed")
+
+
+def _api_version(answer: Answer) -> str | None:
+    return answer.headers.get("api-version")
+
+
+def _oldest_version(answer: Answer) -> str | None:
+    oldest = loads(answer.body).get("MinAPIVersion")
+    return None if oldest is None else str(oldest)
+
+
+_PING_HEAD = Request("SystemPingHead", "HEAD", "/_ping", decode=_api_version)
+_PING = Request("SystemPing", "GET", "/_ping", decode=_api_version)
+_VERSION = Request("SystemVersion", "GET", "/version", decode=_oldest_version)
+
+
+class _Negotiation:
+    """One that goes on, or has been."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.error: Exception | None = None
+        self._pid = os.getpid()
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is at it: nor is in a process that was forked meanwhile."""
+        return self.ended or self._pid != os.getpid()
+
+
+class Core:
+    """What the clients of all worlds are: an address, a version, idle connections; and the steps of each verb."""
+
+    def __init__(
+        self,
+        host: str | socket.socket | None,
+        *,
+        context: str | None,
+        tls: TLSConfig | ssl.SSLContext | None,
+        version: str | None,
+        timeout: float | Timeouts | None,
+        max_idle: int,
+        kernel: str | None,
+        limits: Limits,
+        awaits: bool,
+    ) -> None:
+        if max_idle < 0:
+            raise ValueError(f"max_idle: {max_idle} is less than 0")
+        if host is not None and context is not None:
+            raise ValueError("host and context exclude each other: give one of them")
+        if isinstance(host, socket.socket):
+            # One of ssl's own cannot end one way alone: TLS is ours to speak.
+            if host.type != socket.SOCK_STREAM or host.fileno() < 0 or isinstance(host, ssl.SSLSocket):
+                raise ValueError("host: a connected stream socket is needed; if TLS is to be spoken on it, with tls=")
+            self._address: Address | None = Address("fd", str(host.fileno()))
+        else:
+            self._address = None if host is None else parse_host(host)
+        self._given = host if isinstance(host, socket.socket) else None
+        """The connected socket that is all there is, until it is first used."""
+        self._context = context
+        self._tls = tls
+        self._ssl: ssl.SSLContext | None = None
+        if self._address is not None:
+            self._address = self._with_tls(self._address)
+        self.version = None if version is None else speakable(version)
+        self._timeouts = _timeouts(Timeouts(), timeout)
+        self._max_idle = max_idle if self._given is None else max(1, max_idle)  # it cannot be had again
+        self._kernel = load_kernel(kernel or kernel_name)
+        self._limits = limits
+        self._awaits = awaits
+        self._idle: list[Connection] = []
+        # Weak, so that a connection nobody holds any more (an interrupt can strike anywhere) is not kept open by this.
+        self._busy: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._closed = False
+        self._negotiation: _Negotiation | None = None
+
+    def address(self) -> Address:
+        """Where the engine is; looked up when first needed."""
+        if self._address is None:
+            if self.version is None and (text := os.environ.get("DOCKER_API_VERSION")):
+                try:
+                    self.version = speakable(text)
+                except ValueError as error:
+                    raise ConfigError(f"DOCKER_API_VERSION: {error}", "api-version") from None
+            self._address = self._with_tls(resolve(context=self._context))
+        return self._address
+
+    def _with_tls(self, address: Address) -> Address:
+        if self._tls is None:
+            return address
+        if address.scheme not in ("tcp", "fd"):
+            raise ConfigError(f"tls= is for tcp://HOST:PORT, not for {address} ({address.source})", "address")
+        return replace(address, tls=self._tls)
+
+    def _ssl_context(self, address: Address) -> ssl.SSLContext | None:
+        if self._ssl is None and address.tls is not None:
+            self._ssl = address.tls if isinstance(address.tls, ssl.SSLContext) else address.tls.context()
+        return self._ssl
+
+    # --- connections ---
+
+    def _checkout(self, seconds: float | None) -> Steps[Connection]:
+        address = self.address()
+        with self._lock:
+            if self._closed:
+                raise _client_closed()
+            if self._pid != os.getpid():
+                # After a fork the parent goes on with its connections; they are not ours to speak on.
+                for connection in self._idle:
+                    connection.close()
+                if self._given is not None:
+                    self._given.close()
+                self._pid, self._idle, self._given = os.getpid(), [], None
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.alive():
+                    self._busy.add(connection)
+                    return connection
+                connection.close()
+            given, self._given = self._given, None
+        context = self._ssl_context(address)
+        if address.scheme != "fd":
+            connection = yield from connect(address, context, seconds)
+        elif given is None:
+            raise ConnectError(f"{address}: the one socket this client was given is in use, or used up", "used-up")
+        else:
+            try:
+                given.setblocking(False)
+                given.getpeername()  # is it connected?
+                connection = yield from over(given, address, context, Deadline("connect", seconds))
+            except OSError as error:
+                given.close()
+                raise error if isinstance(error, Timeout) else refused(address, error) from error
+        self._use(connection)
+        return connection
+
+    def _use(self, connection: Connection) -> None:
+        with self._lock:
+            self._busy.add(connection)
+            if self._closed:  # meanwhile
+                connection.close()
+                raise _client_closed()
+
+    def release(self, incoming: Incoming[Any], keep: bool = True) -> None:
+        """Keep the connection for the next request where the exchange allows it, else close it. Once is enough."""
+        connection = incoming.connection
+        with self._lock:
+            if incoming.released:
+                return
+            incoming.released = True
+            self._busy.discard(connection)
+            if (
+                keep
+                and incoming.sent
+                and incoming.exchange.reusable
+                and not connection.closed
+                and not self._closed
+                and len(self._idle) < self._max_idle
+            ):
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Close everything, streams in use too."""
+        with self._lock:
+            self._closed = True
+            connections = [*self._idle, *self._busy]
+            given, self._given = self._given, None
+            self._idle = []
+            self._busy.clear()
+        for connection in connections:
+            connection.close()
+        if given is not None:
+            given.close()
+
+    # --- verbs ---
+
+    def negotiate(self, timeout: float | Timeouts | None = None) -> Steps[str]:
+        """Settle the API version: HEAD, then GET ``/_ping``; GET ``/version`` too where the engine may be too new."""
+        self.address()
+        while self.version is None:
+            mine = _Negotiation()
+            try:
+                with self._lock:
+                    if self._negotiation is None or self._negotiation.over:
+                        self._negotiation = mine
+                    current = self._negotiation
+                if current is mine:
+                    self.version = yield from self._negotiate(timeout)
+            except Exception as error:
+                mine.error = error
+                raise
+            finally:
+                mine.ended = True
+            # Tasks or threads that start together let one of them ask, and share what it meets. Looking again after a
+            # moment spares every world a lock of its own, for what happens once in the life of a client.
+            while not current.over:
+                yield Wait(None, False, False, 0.01)
+            if current.error is not None:
+                raise current.error
+        return self.version
+
+    def _negotiate(self, timeout: float | Timeouts | None) -> Steps[str]:
+        try:
+            engine = yield from self._send(_PING_HEAD, None, timeout)
+        except APIError:  # before 1.40 there was no HEAD
+            engine = yield from self._send(_PING, None, timeout)
+        try:
+            oldest = None
+            if engine is not None and parse_version(engine) > NEWEST:
+                oldest = yield from self._send(_VERSION, None, timeout)
+            return negotiated(engine, oldest)
+        except ValueError as error:
+            raise UnsupportedVersion(f"the engine does not tell its version: {error}") from None
+
+    def send(self, request: Request[T], timeout: float | Timeouts | None) -> Steps[T]:
+        """`request` and its decoded answer. The version must be settled."""
+        return self._send(request, self.version, timeout)
+
+    def _send(self, request: Request[T], version: str | None, timeout: float | Timeouts | None) -> Steps[T]:
+        incoming = yield from self._start(request, version, timeout, None)
+        try:
+            return cast(T, incoming.exchange.result())
+        finally:
+            self.release(incoming)
+
+    def open(
+        self, request: StreamRequest[E] | HijackRequest[E], timeout: float | Timeouts | None
+    ) -> Steps[Incoming[E]]:
+        """`request` up to the end of the answer's head. Raises what the engine refused it with."""
+        tty, version = request.tty, self.version
+        # Below 1.42 no engine tells in a header; asking first, while the container is surely there, is the safer order.
+        asks = tty is None and request.tty_inspect is not None
+        if asks and version is not None and parse_version(version) < (1, 42):
+            tty = yield from self._inspect(request, timeout)
+        incoming: Incoming[E] = yield from self._start(request, version, timeout, tty)
+        if incoming.exchange.state is State.TTY:
+            try:
+                incoming.set_tty((yield from self._inspect(request, timeout)))
+            except BaseException:
+                self.release(incoming)
+                raise
+        return incoming
+
+    def _inspect(self, request: StreamRequest[E] | HijackRequest[E], timeout: float | Timeouts | None) -> Steps[bool]:
+        """Whether there is a TTY. What this is refused with is a refusal of `request`."""
+        if request.tty_inspect is None:
+            raise ConfigError(f"{request.operation}: the answer does not tell if there is a TTY; say tty=")
+        try:
+            return (yield from self._send(request.tty_inspect, self.version, timeout))
+        except APIError as error:
+            raise api_error(error.status, error.message, request.operation) from error
+
+    def _start(
+        self,
+        request: Request[Any] | StreamRequest[Any] | HijackRequest[Any],
+        version: str | None,
+        timeout: float | Timeouts | None,
+        tty: bool | None,
+    ) -> Steps[Incoming[Any]]:
+        """Send `request` and receive the head of its answer; of a `Request` or a refusal, all. Raises the refusal."""
+        body: object = request.body
+        if isinstance(body, AsyncIterable) and not isinstance(body, Iterable) and not self._awaits:
+            raise TypeError("body: the blocking client cannot send an async iterable")
+        timeouts = _timeouts(self._timeouts, timeout)
+        head = None if request.lasting and timeout is None else timeouts.head
+        address = self.address()
+        host, base = "docker", ""
+        if address.scheme == "tcp":
+            host, base = address.authority, address.path
+        exchange: Exchange[Any] = Exchange(
+            request, version, host, tty, base=base, ask_tty=True, kernel=self._kernel, limits=self._limits
+        )
+        connection = yield from self._checkout(timeouts.connect)
+        incoming: Incoming[Any] = Incoming(exchange, connection, timeouts)
+        try:
+            stall = ("head", head) if timeouts.idle is None else ("idle", timeouts.idle)
+            with connection:
+                broken = yield from _upload(incoming, stall)
+            clock = Deadline("head", head)
+            while exchange.state is State.HEAD or (not exchange.done and (_refused(exchange) or _whole(exchange))):
+                in_head, data = exchange.status is None, b""
+                try:
+                    data = yield from connection.receive(
+                        clock if in_head else clock.sooner(Deadline("idle", timeouts.idle))
+                    )
+                except Timeout:
+                    raise
+                except OSError as error:
+                    broken = error if isinstance(error, ssl.SSLError) else broken or error
+                    if not in_head and not _refused(exchange):
+                        raise _lost(error, "body") from error
+                if not data and in_head and (broken is not None or not incoming.received):
+                    raise (yield from self._unanswered(incoming, broken)) from broken
+                incoming.feed(data)
+            if exchange.error is not None:
+                _raise_tls_wanted(address, exchange.error)
+                incoming.raise_if_over()
+        except BaseException:
+            self.release(incoming)
+            raise
+        finally:
+            exchange.close()
+        return incoming
+
+    def _unanswered(self, incoming: Incoming[Any], broken: OSError | None) -> Steps[TransportError]:
+        """What to raise where the connection ended before the head of an answer."""
+        address, phase = self.address(), "head" if incoming.sent else "request"
+        new = not incoming.connection.answered
+        if isinstance(broken, ssl.SSLError):
+            refusal = refused(address, broken)
+            # TLS 1.3 has it only now, and says that no request was looked at: nothing else of TLS says so.
+            return refusal if new and refusal.reason == "client-certificate" else _lost(broken, phase)
+        if words := (yield from incoming.connection.last_words()):
+            # ssh tells only now if it gets there. Where it was there before, the engine may have what we sent.
+            return (
+                ConnectError(f"{address} ({address.source}): {words}", "ssh") if new else ConnectionLost(words, phase)
+            )
+        why = "" if broken is None else f" ({broken.strerror or broken})"
+        return ConnectionLost(f"the engine closed the connection without an answer{why}", phase)
+
+
+def _raise_tls_wanted(address: Address, error: Exception) -> None:
+    # How Go's net/http answers plain HTTP where it speaks TLS (net/http/server.go): no engine has looked at it.
+    if isinstance(error, BadRequest) and address.tls is None and "HTTP request to an HTTPS server" in error.message:
+        advice = "TLS is spoken there: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or give tls="
+        raise ConnectError(f"{address} ({address.source}): {advice}", "tls-wanted") from error
+
+
+def _upload(incoming: Incoming[Any], stall: tuple[str, float | None]) -> Steps[OSError | None]:
+    """Send the request, taking in what is answered meanwhile; stops at a refusal. Gives what broke the sending.
+
+    `stall` is the clock of each wait.
+    """
+    exchange, connection = incoming.exchange, incoming.connection
+    broken: OSError | None = None
+
+    def answered() -> bool:
+        """Take in what is there; whether that makes sending more pointless."""
+        nonlocal broken
+        try:
+            if incoming.received > _HELD_WHILE_SENDING:
+                return False
+            data = connection.receive_now()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            broken = error
+            return True
+        if data:
+            incoming.feed(data)
+        return not data or exchange.done or _refused(exchange)
+
+    def push(data: bytes) -> Steps[bool]:
+        """Write `data`; whether there is a point in more."""
+        nonlocal broken
+        view = memoryview(data)
+        while view or connection.unsent:
+            try:
+                view = view[connection.send_now(view) :]
+            except BlockingIOError:
+                read = incoming.received <= _HELD_WHILE_SENDING
+                readable, _ = yield from connection.wait(read, True, Deadline(*stall))
+                if readable and answered():
+                    return False
+            except OSError as error:
+                # Not final: an engine that refuses an upload closes its end, and its reasons can still be read.
+                broken = error
+                return False
+        return True
+
+    while (data := exchange.data_to_send()) is not None:
+        if not (yield from push(data)) or (not exchange.sent and answered()):
+            return broken
+    if exchange.sent:
+        incoming.sent = True
+        return broken
+    body = cast("AsyncIterable[bytes]", exchange.request.body)
+    read: Callable[[int], Awaitable[bytes]] | None = getattr(body, "read", None)
+    pieces = body.__aiter__() if read is None else _read(read)
+    while True:
+        piece = yield Pull(pieces)
+        if not (yield from push(exchange.send_body(piece))):
+            return broken
+        incoming.sent = piece is None
+        if incoming.sent or answered():
+            return broken
+
+
+async def _read(read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    # A file or an asyncio.StreamReader iterates by lines, which mean nothing here.
+    while data := await read(RECEIVE_SIZE):
+        yield data
+
+
+def _refused(exchange: Exchange[Any]) -> bool:
+    return exchange.status is not None and exchange.status >= 300
+
+
+def _whole(exchange: Exchange[Any]) -> bool:
+    return isinstance(exchange.request, Request)
+
+
+def checked(request: object, kind: type[R], verb: str) -> R:
+    """`request`, if it is of the kind that `verb` takes; else the answer would never end, or not be read."""
+    if isinstance(request, kind):
+        return request
+    raise TypeError(f"{verb}() takes a {kind.__name__}, not {request!r}; see dockerwire.Request")
+
+
+def _timeouts(default: Timeouts, given: float | Timeouts | None) -> Timeouts:
+    if given is None:
+        return default
+    return given if isinstance(given, Timeouts) else replace(default, head=given)

@@ -1,0 +1,228 @@
+"""The blocking world."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+from ..wire.limits import DEFAULT_LIMITS, Limits
+from ..wire.request import HijackRequest, Request, StreamRequest
+from ..wire.tls import TLSConfig
+from .core import Core, Effect, Exhausted, Incoming, Opened, Resolve, Steps, Timeouts, Wait, checked
+from .namespaces import BlockingNamespaces
+
+__all__ = ["Client", "Session", "Stream"]
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+def _ready(sock: socket.socket, effect: Wait) -> tuple[bool, bool]:
+    poll = select.poll()
+    poll.register(sock, (select.POLLIN * effect.read) | (select.POLLOUT * effect.write))
+    events = poll.poll(None if effect.seconds is None else effect.seconds * 1000)
+    if not events:
+        return False, False
+    # An error or hang-up is reported unasked: it makes every operation that was waited for possible.
+    event = events[0][1]
+    other = bool(event & ~(select.POLLIN | select.POLLOUT))
+    return (
+        effect.read and (other or bool(event & select.POLLIN)),
+        effect.write and (other or bool(event & select.POLLOUT)),
+    )
+
+
+class Client(BlockingNamespaces):
+    """A blocking client. Threads may share it; a stream or session is for one thread to read and one to send.
+
+    `host` as in ``DOCKER_HOST``: ``unix://``, ``tcp://`` or ``ssh://``; or a connected socket, which is then the
+    client's own, and the only connection there is; `context` is one of the docker CLI's. With neither, `resolve` finds
+    the engine. `tls` (a `TLSConfig`, or an `ssl.SSLContext` of your own) is for TCP and for a given socket. `version`
+    fixes the API version instead of negotiating it; `timeout` sets the clocks (`Timeouts`, or a number of seconds for
+    the answer's head); `max_idle` is how many idle connections are kept; `kernel` names one
+    (`dockerwire.kernel.NAMES`); `limits` bound what the engine may make us hold. Nothing is opened until the first
+    request.
+
+    Raises `ConfigError`, `UnsupportedVersion` and `ValueError` for bad arguments.
+    """
+
+    def __init__(
+        self,
+        host: str | socket.socket | None = None,
+        *,
+        context: str | None = None,
+        tls: TLSConfig | ssl.SSLContext | None = None,
+        version: str | None = None,
+        timeout: float | Timeouts | None = None,
+        max_idle: int = 8,
+        kernel: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._core = Core(
+            host,
+            context=context,
+            tls=tls,
+            version=version,
+            timeout=timeout,
+            max_idle=max_idle,
+            kernel=kernel,
+            limits=limits,
+            awaits=False,
+        )
+
+    def _run(self, steps: Steps[T]) -> T:
+        """Do all that `steps` ask for."""
+        try:
+            effect = next(steps)
+            while True:
+                try:
+                    result = self.perform(effect)
+                except BaseException as error:  # noqa: BLE001  the steps clean up, KeyboardInterrupt included
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(result)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+
+    def perform(self, effect: Effect) -> Any:
+        """Do what a step waits for, by blocking. What else blocks (gevent) says so in a subclass."""
+        if isinstance(effect, Wait):
+            if effect.sock is None:
+                time.sleep(effect.seconds or 0)
+                return False, False
+            return _ready(effect.sock, effect)
+        if isinstance(effect, Resolve):
+            return socket.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM)
+        return None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection, those of open streams too."""
+        self._core.close()
+
+    @property
+    def api_version(self) -> str | None:
+        """The API version in use; None before it is known."""
+        return self._core.version
+
+    def negotiate(self) -> str:
+        """Settle the API version, once: the smaller of the engine's newest and 1.55. Raises `UnsupportedVersion`."""
+        return self._core.version or self._run(self._core.negotiate())
+
+    def send(self, request: Request[T], *, timeout: float | Timeouts | None = None) -> T:
+        """Send `request` and return its decoded answer.
+
+        Raises `APIError` where the engine refuses, `TransportError`, `ProtocolError` and `UnsupportedVersion`.
+        """
+        checked(request, Request, "send")
+        self._run(self._core.negotiate(timeout))
+        return self._run(self._core.send(request, timeout))
+
+    def stream(self, request: StreamRequest[E], *, timeout: float | Timeouts | None = None) -> Stream[E]:
+        """The items of the answer: ``with client.stream(request) as items: for item in items: …``."""
+        return Stream(self, checked(request, StreamRequest, "stream"), timeout)
+
+    def attach(self, request: HijackRequest[E], *, timeout: float | Timeouts | None = None) -> Session[E]:
+        """Items one way, bytes the other: ``with client.attach(request) as session: …``."""
+        return Session(self, checked(request, HijackRequest, "attach"), timeout)
+
+
+class Stream(Opened[E]):
+    """The items of one answer. The request is sent on entering the block; leaving it early closes the connection."""
+
+    def __init__(
+        self, client: Client, request: StreamRequest[E] | HijackRequest[E], timeout: float | Timeouts | None
+    ) -> None:
+        super().__init__()
+        self._client = client
+        self._request = request
+        self._timeout = timeout
+
+    def __enter__(self: S) -> S:
+        if self._opened is not None:
+            raise RuntimeError("a stream can be entered once only")
+        self._client._run(self._client._core.negotiate(self._timeout))
+        self._opened = self._client._run(self._client._core.open(self._request, self._timeout))
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._client._core.release(self._incoming)
+
+    def __iter__(self: S) -> S:
+        return self
+
+    def __next__(self) -> E:
+        incoming = self._incoming
+        while True:
+            try:
+                return incoming.pop()
+            except IndexError:
+                pass
+            try:
+                self._client._run(incoming.more())
+            except Exhausted:
+                raise StopIteration from None
+
+    def batches(self) -> Iterator[list[E]]:
+        """The items in lists, as many as came together."""
+        return _Batches(self._client, self._incoming)
+
+    def receive_available(self) -> list[E]:
+        """The items that are there now, without waiting; perhaps none. `done` tells the end.
+
+        While `pending` is true, call again before watching the descriptor.
+        """
+        return self._incoming.take_now()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, to be watched for reading; -1 after the block."""
+        incoming = self._incoming
+        return -1 if incoming.released else incoming.connection.sock.fileno()
+
+    def close(self) -> None:
+        """Close the connection, also from another thread; whoever is waiting on it gets `ConnectionLost`."""
+        self._client._core.release(self._incoming, keep=False)
+
+
+S = TypeVar("S", bound="Stream[Any]")
+
+
+class Session(Stream[E]):
+    """A hijacked connection. One thread may send while another reads."""
+
+    def send(self, data: bytes) -> None:
+        """Write all of `data` to the process's stdin. Raises `ConnectionLost` where nobody reads it any more."""
+        self._client._run(self._incoming.send(data))
+
+    def send_eof(self) -> None:
+        """End stdin: by half-close (a WebSocket by a Close), on a TTY by ctrl-d. Output can still be read."""
+        self._client._run(self._incoming.send_eof())
+
+
+class _Batches(Generic[E]):
+    def __init__(self, client: Client, incoming: Incoming[E]) -> None:
+        self._client = client
+        self._incoming = incoming
+
+    def __iter__(self) -> Iterator[list[E]]:
+        return self
+
+    def __next__(self) -> list[E]:
+        try:
+            while not self._incoming.ready:
+                self._client._run(self._incoming.more())
+        except Exhausted:
+            raise StopIteration from None
+        return self._incoming.take()

@@ -1,0 +1,51 @@
+"""The trio world."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from .awaiting import AwaitingClient, Session, Stream
+from .core import Pause, Resolve, Wait
+
+__all__ = ["Client", "Session", "Stream"]
+
+
+class Client(AwaitingClient):
+    __doc__ = AwaitingClient.__doc__
+
+    async def perform(self, effect: Wait | Resolve | Pause) -> Any:
+        if isinstance(effect, Wait):
+            with trio.move_on_after(float("inf") if effect.seconds is None else effect.seconds):
+                return await _ready(effect)
+            return False, False
+        if isinstance(effect, Resolve):
+            with trio.move_on_after(float("inf") if effect.seconds is None else effect.seconds):
+                return await trio.socket.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM)
+            return None
+        return await trio.lowlevel.checkpoint()
+
+
+async def _ready(effect: Wait) -> tuple[bool, bool]:
+    if effect.sock is None:
+        await trio.sleep_forever()
+    if not effect.write:
+        await trio.lowlevel.wait_readable(effect.sock)
+        return True, False
+    if not effect.read:
+        await trio.lowlevel.wait_writable(effect.sock)
+        return False, True
+    ready = [False, False]
+    async with trio.open_nursery() as nursery:
+
+        async def first(index: int, wait: Callable[[Any], Awaitable[None]]) -> None:
+            await wait(effect.sock)
+            ready[index] = True
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(first, 0, trio.lowlevel.wait_readable)
+        nursery.start_soon(first, 1, trio.lowlevel.wait_writable)
+    return ready[0], ready[1]

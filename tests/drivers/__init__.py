@@ -1,0 +1,1 @@
+"""Tests of the drivers: one list of scenarios, run in three worlds."""
