@@ -1,0 +1,66 @@
+# make demo    follow the logs of all containers for a few seconds (of an engine of its own where no Docker runs)
+# make test    the C tests, then the Python tests with coverage: every kernel, every engine there is
+# make lint    formatting, linters, type checkers          make bench   the benchmarks          make clean
+# make docs    the documentation as a site: build/site/index.html
+# All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
+# Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+BUILT_FROM := pyproject.toml $(wildcard setup.py csrc/*.c csrc/*.h src/dockerwire/kernel/*.pyx \
+	src/dockerwire/kernel/*.pxd src/dockerwire/kernel/*build*.py)
+
+# Where bytes go through the kernel in use. What goes through all kernels by itself, or depends on none, is run once.
+BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_commands.py tests/cli/test_follow.py
+ONCE := --ignore=tests/engine --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
+
+.PHONY: demo test lint docs bench clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/dockerwire demo
+
+test: $(VENV)/test.stamp
+	$(MAKE) -C csrc test
+	@set -e; for kernel in $$($(BIN)/python -c 'from dockerwire import kernel; print(*kernel.available()[1:])'); do \
+		echo "the $$kernel kernel:"; \
+		DOCKERWIRE_KERNEL=$$kernel $(BIN)/python -m pytest -q $(BY_KERNEL); \
+	done
+	$(BIN)/python -m pytest -q --cov $(ONCE)
+	$(BIN)/python -m pytest -q tests/types tests/engine
+
+lint: $(VENV)/nox.stamp
+	$(BIN)/nox -s lint types docs
+
+docs: $(VENV)/nox.stamp
+	$(BIN)/nox -s docs
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m pytest bench -o python_files="bench_*.py" --benchmark-only
+
+clean:
+	-$(MAKE) -C csrc clean
+	rm -rf $(VENV) .nox build dist src/*.egg-info .coverage* htmlcov .benchmarks
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests bench examples tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find src -name '*.so' -delete
+
+# pip is renewed first: dependency groups are newer than the pip of many Pythons.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "dockerwire needs Python 3.10 or newer; try make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+
+$(VENV)/demo.stamp: $(BUILT_FROM) | $(BIN)/python
+	$(PIP) -e '.[cli]'
+	touch $@
+
+$(VENV)/test.stamp: $(BUILT_FROM) | $(BIN)/python
+	$(PIP) -e '.[cffi,cli,speed,trio,ws]' --group test --group types
+	touch $@ $(VENV)/demo.stamp
+
+$(VENV)/nox.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) --group nox
+	touch $@

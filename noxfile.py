@@ -1,0 +1,177 @@
+"""What is checked beyond `make test`: other Pythons and kernels, types, style, the C core, the packages.
+
+nox -l                          what there is
+nox -s tests-3.12               one Python, every kernel
+nox -s tests-3.12 -- cffi       one Python, one kernel
+nox -s lint types               what `make lint` runs
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "pypy3.11"]
+EXTRAS = "cffi,cli,speed,trio,ws"
+COMPILED = ("cython", "cffi")
+MODULES = {"_items", "backend_cython", "_dockerwire_cffi"}
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "docs", "csrc", "tests", "packaging"]
+
+
+def source_tree(session: nox.Session) -> Path:
+    """A copy of what the package is built from, so that sessions side by side do not meet in one build folder."""
+    copy = Path(session.create_tmp()).resolve() / "source"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    for name in ("src", "csrc"):
+        shutil.copytree(
+            name, copy / name, ignore=shutil.ignore_patterns("*.so", "*.o", "*.egg-info", "build", "__pycache__")
+        )
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+        if Path(name).exists():
+            shutil.copy(name, copy)
+    return copy
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests but those of types, of the C core alone and against real engines, on every kernel (or on those named
+    after `--`). Hypothesis tries fewer examples than in `make test`."""
+    compiled = [kernel for kernel in COMPILED if kernel != "cython" or not str(session.python).startswith("pypy")]
+    kernels = session.posargs or [*compiled, "python"]
+    env = {"DOCKERWIRE_BUILD_KERNELS": ",".join(compiled)}
+    session.install(f"{source_tree(session)}[{EXTRAS}]", "--group", "test", env=env)
+    for number, kernel in enumerate(kernels):
+        env = {"DOCKERWIRE_KERNEL": kernel, "DOCKERWIRE_REQUIRE_KERNELS": ",".join(compiled)}
+        pytest = ["python", "-m", "pytest", "-q", "--hypothesis-profile=brief"]
+        if "cython" not in compiled:
+            pytest.append("-rfE")  # PyPy skips what is Cython's, hundreds of times
+        if (
+            number
+        ):  # where bytes go through the kernel in use; what goes through all by itself, or depends on none, was run
+            paths = ["tests/wire", "tests/drivers", "tests/cli/test_commands.py", "tests/cli/test_follow.py"]
+            session.run(*pytest, "-m", "not every_kernel", *paths, env=env)
+            continue
+        rest = [f"--ignore=tests/{name}" for name in ("engine", "types", "kernel/test_c.py")]
+        if "cython" in compiled:
+            session.run(*pytest, *rest, env=env)
+        else:
+            # A collection of PyPy's goes through all the tests there are, and each of the drivers' ends with one: these
+            # have a process of their own.
+            session.run(*pytest, *rest, "--ignore=tests/drivers", env=env)
+            session.run(*pytest, "tests/drivers", env=env)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict and pyright, over the package and over what users of it write."""
+    session.install(
+        f"{source_tree(session)}[{EXTRAS}]",
+        "--group",
+        "test",
+        "--group",
+        "types",
+        env={"DOCKERWIRE_BUILD_KERNELS": "none"},
+    )
+    session.run("mypy")
+    session.run("mypy", "tests/types")
+    session.run("pyright")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting and linters, of Python, Cython and C."""
+    session.install("--group", "lint")
+    session.run("ruff", "format", "--check")
+    session.run("ruff", "check")
+    session.run("cython-lint", *map(str, sorted(Path("src").rglob("*.p[yx][xd]"))))
+    session.run("clang-format", "--dry-run", "-Werror", *map(str, sorted(Path("csrc").glob("*.[ch]"))))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, in build/site; every link inside it and in the other pages leads somewhere."""
+    session.install("--group", "docs")
+    session.run("python", "tools/links.py")
+    session.run("mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session(venv_backend="none")
+def csrc(session: nox.Session) -> None:
+    """The C core alone: its library, and its tests under the sanitizers."""
+    session.run("make", "-C", "csrc", "all", "test")
+
+
+@nox.session
+def packaging(session: nox.Session) -> None:
+    """sdist and wheel hold what they should, and the kernels are built, left out or insisted on as asked."""
+    session.install("build", "h11", "cffi")
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    # The wheel is built from the sdist.
+    env = {"DOCKERWIRE_BUILD_KERNELS": ",".join(COMPILED)}
+    session.run("python", "-m", "build", "-o", str(dist), str(source_tree(session)), env=env)
+    (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    check_contents(session, sdist, wheel)
+
+    def kernels_of(package: Path, **env: str) -> list[str]:
+        session.install("--force-reinstall", "--no-deps", "--no-cache-dir", str(package), env=env)
+        code = "from dockerwire import kernel; print(*kernel.available())"
+        return str(session.run("python", "-c", code, silent=True)).split()
+
+    everything = [*COMPILED, "python"]
+    checks = [
+        ("the wheel", kernels_of(wheel), everything),
+        ("none", kernels_of(sdist, DOCKERWIRE_BUILD_KERNELS="none"), ["python"]),
+        ("auto without a compiler", kernels_of(sdist, DOCKERWIRE_BUILD_KERNELS="auto", CC="/bin/false"), ["python"]),
+        ("auto", kernels_of(sdist, DOCKERWIRE_BUILD_KERNELS="auto"), everything),
+        ("one by name", kernels_of(sdist, DOCKERWIRE_BUILD_KERNELS="cffi"), ["cffi", "python"]),
+    ]
+    for what, found, expected in checks:
+        if found != expected:
+            session.error(f"{what}: the kernels are {found}, not {expected}")
+    for kernel in COMPILED:  # asked for by name, a kernel that does not build is an error
+        env = {"DOCKERWIRE_BUILD_KERNELS": kernel, "CC": "/bin/false"}
+        command = ["pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-cache-dir", str(sdist)]
+        session.run(*command, env=env, success_codes=[1], silent=True)
+
+
+def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """The sdist has all that a build needs and nothing generated; the wheel has the package and nothing else."""
+    with tarfile.open(sdist) as tar:
+        shipped = {name.partition("/")[2] for name in tar.getnames()}
+    with zipfile.ZipFile(wheel) as archive:
+        installed = set(archive.namelist())
+        (metadata,) = (name for name in installed if name.endswith(".dist-info/METADATA"))
+        needs = [line for line in archive.read(metadata).decode().splitlines() if line.startswith("Requires-Dist:")]
+    sources = {str(path) for path in Path("csrc").glob("*.[ch]")}
+    sources |= {str(path) for path in Path("src").rglob("*.py[xi]")} | {
+        str(path) for path in Path("src").rglob("*.pxd")
+    }
+    sources |= {"LICENSE", "README.md", "pyproject.toml", "setup.py", "src/dockerwire/py.typed"}
+    generated = {
+        name for name in shipped if name.endswith((".so", ".o")) or (name.endswith(".c") and name not in sources)
+    }
+    package = {
+        str(path.relative_to("src")) for pattern in ("*.py", "*.pyi", "py.typed") for path in Path("src").rglob(pattern)
+    }
+    modules = {name: Path(name).name.partition(".")[0] for name in installed if name.endswith(".so")}
+    troubles = {
+        "missing in the sdist": sources - shipped,
+        "generated, yet in the sdist": generated,
+        "missing in the wheel": package - installed,
+        "strange in the wheel": {name for name in installed - package - set(modules) if ".dist-info/" not in name},
+        "compiled modules missing in the wheel": MODULES - set(modules.values()),
+        "strange compiled modules": set(modules.values()) - MODULES,
+        "required at run time": {line for line in needs if "extra ==" not in line and " h11" not in line},
+    }
+    for trouble, names in troubles.items():
+        if names:
+            session.error(f"{trouble}: {', '.join(sorted(names))}")
