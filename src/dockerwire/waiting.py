@@ -152,7 +152,7 @@ def _change(event: EventMessage) -> _Change | None:
     action, _, detail = event["Action"].partition(": ")
     if action in ("start", "stop"):
         return _Change(action)
-    if action == "health_status":  # Podman's has a key of its own for the status, and before 4.4 perhaps none
+    if action == "health_status":  # Podman's has a key of its own for the status; before 4.4 that of the check before
         return _Change("health", detail or str(event.get("HealthStatus") or ""))
     if action in ("die", "died"):
         code = event["Actor"]["Attributes"].get("exitCode", "")

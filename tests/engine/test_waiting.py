@@ -75,6 +75,11 @@ class Place:
         """That each of those who waited has asked for this and nothing else."""
         assert Counter(self.asked) == {operation: count * len(WORLDS) for operation, count in each.items()}
 
+    @property
+    def tells_before(self) -> bool:
+        """Podman before 4.4 tells of a health check before it runs it, with the result of the one before."""
+        return self.engine.is_podman and self.engine.api < (1, 44)
+
     def do(self, container: str, *command: str) -> None:
         """Run a command in a container, to its end."""
         exec_id = self.engine.call(
@@ -84,13 +89,13 @@ class Place:
 
     def check_health(self, container: str) -> None:
         """Podman leaves that to systemd, which is not there; Docker does it by itself."""
-        if self.engine.is_podman:
+        for _ in range(self.engine.is_podman + self.tells_before):
             status, _ = self.engine.request("GET", f"/v4.0.0/libpod/containers/{container}/healthcheck")
             assert status == 200
 
 
 def gets_healthy(place: Place) -> None:
-    """From before its start on, in two requests; and then once more, in one. Old Podmans' events say no result."""
+    """From before its start on, in two requests; and then once more, in one."""
     check = {"Test": ["CMD-SHELL", "test -e /tmp/ok"], "Interval": 50 * MS, "Timeout": 10_000 * MS, "Retries": 10_000}
     container = place.run("sleep", "600", start=False, Healthcheck=check)
     waiting = place.wait(container, healthy)
@@ -99,8 +104,7 @@ def gets_healthy(place: Place) -> None:
     place.do(container, "touch", "/tmp/ok")
     place.check_health(container)
     assert place.results(waiting) == [None] * 3
-    told = not (place.engine.is_podman and place.engine.api < (1, 44))
-    place.requests(ContainerInspect=1 if told else 2, SystemEvents=1)
+    place.requests(ContainerInspect=2 if place.tells_before else 1, SystemEvents=1)
     assert place.results(place.wait(container, healthy)) == [None] * 3
     place.requests(ContainerInspect=1)
 
@@ -117,7 +121,8 @@ def gets_unhealthy(place: Place) -> None:
         assert re.search("is unhealthy", str(error))
         if not place.engine.is_podman:
             assert str(error).endswith("the last health check said bad luck")
-    place.requests(ContainerInspect=2, SystemEvents=1)
+    if not place.tells_before:  # there, the look may come too early, and is then taken again
+        place.requests(ContainerInspect=2, SystemEvents=1)
 
 
 def has_no_health_check(place: Place) -> None:
