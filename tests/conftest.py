@@ -24,12 +24,15 @@ hypothesis.settings.register_profile("brief", deadline=None, max_examples=50, de
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-# What runs in the background of a shell ignores Ctrl-C, and by nohup the end of its terminal: and so would every
-# command that a test starts and sends these signals.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# What runs in the background of a shell ignores Ctrl-C and Ctrl-\\, and by nohup the end of its terminal: and so would
+# every command that a test starts and sends these signals.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
