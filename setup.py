@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -18,7 +19,9 @@ KERNEL = "src/dockerwire/kernel"
 def cython() -> list[Extension]:
     from Cython.Build import cythonize
 
-    core = [f"csrc/{part}.c" for part in ("chunked", "decoder", "demux", "jsonsplit", "logline", "status", "timestamp")]
+    core = sorted(
+        path.as_posix() for path in Path("csrc").glob("*.c") if not path.name.startswith(("test_", "fuzz_"))
+    )
     extensions = [
         Extension("dockerwire.kernel._items", [f"{KERNEL}/_items.pyx"]),
         Extension("dockerwire.kernel.backend_cython", [f"{KERNEL}/backend_cython.pyx", *core], include_dirs=["csrc"]),

@@ -132,24 +132,23 @@ static uint64_t limit_of(const dw_chunked *s, int status)
                                           : 0;
 }
 
-int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out,
-                    size_t *out_len)
+int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, size_t *run)
 {
-    size_t pos = *used, written = 0;
+    size_t pos = *used;
     int status = s->common.status;
 
+    *run = 0;
     s->common.position -= *used; /* where this portion began */
     while (status == DW_OK && pos < len && s->state != DONE) {
         if (s->state == DATA) {
-            size_t part = dw_least(s->size, len - pos);
-            memmove(out + written, in + pos, part);
-            pos += part;
-            written += part;
-            s->data += part;
-            s->size -= part;
+            *run = dw_least(s->size, len - pos);
+            pos += *run;
+            s->data += *run;
+            s->size -= *run;
             if (!s->size)
                 s->state = DATA_CR;
-            continue;
+            status = DW_FULL;
+            break;
         }
         if (s->state <= LINE_LF)
             status = read_line(s, in[pos]);
@@ -170,8 +169,21 @@ int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *
     }
     s->common.position += pos;
     *used = pos;
-    *out_len = written;
     return status != DW_OK ? status : s->state == DONE ? DW_DONE : DW_OK;
+}
+
+int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out,
+                    size_t *out_len)
+{
+    size_t run;
+    int status;
+
+    *out_len = 0;
+    while ((status = dw_chunked_run(s, in, len, used, &run)) == DW_FULL) {
+        memmove(out + *out_len, in + *used - run, run);
+        *out_len += run;
+    }
+    return status;
 }
 
 int dw_chunked_finish(dw_chunked *s)

@@ -8,7 +8,7 @@
  * what it has read. It returns
  *   DW_OK    all was read: feed it what comes next;
  *   DW_FULL  the array of `max` spans (at least 3) is full: take them, then call again with the same portion;
- *   DW_DONE  the coding is at its end: what was not read belongs to something else (chunked only);
+ *   DW_DONE  the coding is at its end: what was not read belongs to something else (chunked coding only);
  *   < 0      a fault, at byte `common.offset` of all that was ever fed. What it gave before the fault is valid. A fault
  *            stays: every later call returns it again and reads nothing.
  * A finish function says that no more bytes come, and may have up to 4 last spans. It returns DW_OK or a fault.
@@ -92,8 +92,7 @@ typedef struct dw_span {
     int drop;   /* logs: that many bytes at the end of what was kept do not belong to the line */
 } dw_span;
 
-/* The chunked transfer coding, RFC 9112 section 7.1. The data is written to `out`, which has room for `len` bytes and
- * may be `in` itself. */
+/* The chunked transfer coding, RFC 9112 section 7.1. */
 typedef struct dw_chunked {
     dw_common common;
     uint64_t max_line;       /* bytes of a chunk-size line without its CRLF */
@@ -104,9 +103,14 @@ typedef struct dw_chunked {
     uint64_t data;
     uint64_t extensions;
     uint64_t trailers;
+    size_t run; /* dw_through: bytes of data before in[*used] that are not decoded yet */
     int state;
 } dw_chunked;
 
+/* Where the data stands: DW_FULL says that `*run` bytes of it end before in[*used], and to call again with the same
+ * portion. DW_OK, DW_DONE and a fault come without data. */
+int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, size_t *run);
+/* The data is written to `out`, which has room for `len` bytes and may be `in` itself. */
 int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out,
                     size_t *out_len);
 int dw_chunked_finish(dw_chunked *s);
@@ -177,6 +181,15 @@ int dw_log_finish(dw_log *s, dw_span *spans, size_t *count);
 /* The same for whichever of dw_demux, dw_json and dw_log begins at `s`; dw_finish for dw_chunked too. */
 int dw_feed(dw_common *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max, size_t *count);
 int dw_finish(dw_common *s, dw_span *spans, size_t *count);
+
+/* dw_feed of the body that a portion carries, where it stands: no copy is made, and spans point into the portion. With
+ * `chunked` the body is in the chunked coding, with NULL the portion is the body. `*used` is the place of the coding.
+ * DW_FULL is as for dw_feed. Else the coding has read the portion to its end, or to the coding's end or fault, whether
+ * or not the decoder met a fault in it (its offset counts the bytes of the body): the result is the coding's, and where
+ * that is DW_OK the decoder's. `s->status` tells the decoder's fault always, and so does dw_finish, which is for both
+ * of them to be called. */
+int dw_through(dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans,
+               size_t max, size_t *count);
 
 /* RFC 3339 with any number of digits after the point, of which nine are kept. DW_OK or DW_BAD_TIMESTAMP. */
 int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos);

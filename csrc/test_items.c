@@ -28,37 +28,70 @@ static void take(const unsigned char *in, const dw_span *span, int decoder)
     kept[span->keep].length = 0;
 }
 
-/* Runs the decoder whose state begins with `start`; `room` is how many spans one call may give. */
+/* `input` in chunks of random lengths, some with extensions; and their end, with more behind it. */
+static size_t encode(const unsigned char *input, size_t length, int run, unsigned char *out)
+{
+    size_t pos = 0, n = 0;
+    while (pos < length) {
+        size_t part = portion(run, length - pos);
+        if (!part)
+            continue;
+        n += (size_t)sprintf((char *)out + n, "%zx%s\r\n", part, next_random() % 8 ? "" : ";ext");
+        memcpy(out + n, input + pos, part);
+        memcpy(out + n + part, "\r\n", 2);
+        n += part + 2;
+        pos += part;
+    }
+    memcpy(out + n, "0\r\n\r\nmore", 9);
+    return n + 9;
+}
+
+/* Runs the decoder whose state begins with `start`; `room` is how many spans one call may give. In the second half of
+ * the runs its input comes in chunks. */
 static void run_all(const char *name, const dw_common *start, size_t size, const void *input, size_t length,
                     const char *wanted)
 {
+    static unsigned char coded[ROOM];
     int run;
-    for (run = 0; run < RANDOM_RUNS; run++) {
+    for (run = 0; run < 2 * RANDOM_RUNS; run++) {
         union {
             dw_common common;
             dw_demux demux;
             dw_json json;
             dw_log log;
         } s;
+        dw_chunked chunked, *through = run < RANDOM_RUNS ? NULL : &chunked;
         dw_span spans[16];
-        size_t pos = 0, count, i, room = run % 2 ? 3 : 16;
+        const unsigned char *data = input;
+        size_t whole = length, pos = 0, rest = 0, count, i, room = run % 2 ? 3 : 16;
+        int cuts = run % RANDOM_RUNS;
 
         memcpy(&s, start, size);
         for (i = 0; i < 5; i++)
             kept[i].length = 0;
-        while (pos < length) {
-            size_t part = portion(run, length - pos), used = 0;
-            const unsigned char *in = guarded((const unsigned char *)input + pos, part);
+        if (through != NULL) {
+            memset(&chunked, 0, sizeof chunked);
+            chunked.max_line = chunked.max_extensions = chunked.max_trailers = 4096;
+            whole = encode(input, length, run % 7, coded);
+            data = coded;
+        }
+        while (pos < whole) {
+            size_t part = portion(cuts, whole - pos), used = 0;
+            const unsigned char *in = guarded(data + pos, part);
             int status = DW_FULL;
             while (status == DW_FULL) {
-                status = dw_feed(&s.common, in, part, &used, spans, room, &count);
+                status = dw_through(through, &s.common, in, part, &used, spans, room, &count);
                 for (i = 0; i < count; i++)
                     take(in, &spans[i], s.common.decoder);
             }
-            if (status == DW_OK && used != part)
+            if (status == DW_DONE)
+                rest += part - used;
+            else if (status != s.common.status || ((status == DW_OK || through != NULL) && used != part))
                 see(" (not all read) ");
             pos += part;
         }
+        if (through != NULL && (rest != 4 || dw_finish(&chunked.common, spans, &count) != DW_OK))
+            see(" (not to the end) ");
         dw_finish(&s.common, spans, &count);
         for (i = 0; i < count; i++)
             take(NULL, &spans[i], s.common.decoder);
@@ -210,11 +243,69 @@ static void test_long(void)
     }
 }
 
+/* A fault of the coding, behind data, inside a frame; and the decoder's fault beside it. */
+static void test_faults_of_the_coding(void)
+{
+    static const struct {
+        const char *input, *wanted;
+        size_t length;
+    } cases[] = {
+#define CODED(input, wanted) {input, wanted, sizeof input - 1}
+        CODED("c\r\n" H("\1", "\2") "ab\1\0\r\nx", "1:ab;!CUT_FRAME-6(\\x01\\x00) !BAD_CHUNK_SIZE@17"),
+        CODED("b\r\n" H("\1", "\4") "abcd", "!CUT_FRAME-1(abc) !BAD_CHUNK_END@14"),
+        CODED("2\r\n\1\4\r\n1\r\n\4\r\n", "!CUT_FRAME-5(\\x01\\x04\\x04) !CUT_CHUNKED@13"),
+        CODED("9\r\n" H("\1", "\0") "\7\r\n1\r\nx\r\n:", "1:;!BAD_STREAM@8 !BAD_CHUNK_SIZE@20"),
+        CODED("9\r\n" H("\1", "\0") "\7\r\n1\r\nx\r\n0\r\n\r\n", "1:;!BAD_STREAM@8 ."),
+        CODED("8\r\n" H("\1", "\0") "\r\n0\r\n\r\n", "1:;. ."),
+#undef CODED
+    };
+    size_t which;
+    int run;
+
+    for (which = 0; which < sizeof cases / sizeof *cases; which++)
+        for (run = 0; run < RANDOM_RUNS; run++) {
+            dw_chunked chunked;
+            dw_demux s;
+            dw_span spans[3];
+            size_t pos = 0, count, i;
+
+            memset(&chunked, 0, sizeof chunked);
+            chunked.max_line = chunked.max_extensions = chunked.max_trailers = 99;
+            memset(&s, 0, sizeof s);
+            s.common.decoder = DW_DEMUX;
+            s.max_piece = 99;
+            kept[0].length = 0;
+            while (pos < cases[which].length) {
+                size_t part = portion(run, cases[which].length - pos), used = 0;
+                const unsigned char *in = guarded((const unsigned char *)cases[which].input + pos, part);
+                while (dw_through(&chunked, &s.common, in, part, &used, spans, 3, &count) == DW_FULL)
+                    for (i = 0; i < count; i++)
+                        take(in, &spans[i], DW_DEMUX);
+                for (i = 0; i < count; i++)
+                    take(in, &spans[i], DW_DEMUX);
+                pos += part;
+            }
+            dw_finish(&s.common, spans, &count);
+            see_end(&s.common);
+            if (s.common.status == DW_CUT_FRAME) {
+                see("(");
+                see_bytes(s.common.fill ? s.common.field : kept[0].data,
+                          s.common.fill ? s.common.fill : kept[0].length);
+                see(")");
+            }
+            dw_chunked_finish(&chunked);
+            see(" ");
+            see_end(&chunked.common);
+            expect(cases[which].input, run, cases[which].wanted);
+        }
+}
+
 int main(void)
 {
     test_frames();
     test_json();
     test_logs();
     test_long();
+    test_faults_of_the_coding();
     return report("items");
 }
