@@ -1,0 +1,149 @@
+/* The floor in C: read 256 KiB at a time and look at nothing.
+ *
+ * The protocol is README.md's. The answer's end is found by its being the connection's: the request says so.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE (256 * 1024)
+
+static char buffer[SIZE + 1];
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int reach(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die(path);
+    return fd;
+}
+
+static double seconds(struct timeval t)
+{
+    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void target(char *out, size_t size, const char *job, long repeat)
+{
+    if (strcmp(job, "stats") == 0)
+        snprintf(out, size, "GET /v1.41/containers/stats.%ld/stats?stream=1", repeat);
+    else if (strcmp(job, "events") == 0)
+        snprintf(out, size, "GET /v1.41/events?filters=%%7B%%22container%%22%%3A%%5B%%22events.%ld%%22%%5D%%7D",
+                 repeat);
+    else if (strcmp(job, "pull") == 0)
+        snprintf(out, size, "POST /v1.41/images/create?fromImage=pull.%ld&tag=latest", repeat);
+    else if (strcmp(job, "attach") == 0)
+        snprintf(out, size, "POST /v1.41/containers/attach.%ld/attach?stream=1&stdout=1&stderr=1", repeat);
+    else if (strncmp(job, "list_", 5) == 0)
+        snprintf(out, size, "GET /v1.41/containers/json?limit=%d", strcmp(job, "list_cl") == 0 ? 2000 : 2001);
+    else
+        snprintf(out, size, "GET /v1.41/containers/%s.%ld/logs?follow=1&stdout=1&stderr=1", job, repeat);
+}
+
+/* Bytes behind the head, until the end of the connection. */
+static long long read_all(int fd)
+{
+    long long bytes = 0;
+    size_t have = 0;
+    char *end = NULL;
+    ssize_t n;
+
+    while (end == NULL && (n = recv(fd, buffer + have, SIZE - have, 0)) > 0) {
+        have += (size_t)n;
+        buffer[have] = 0;
+        end = memmem(buffer, have, "\r\n\r\n", 4);
+    }
+    if (end == NULL)
+        die("no head");
+    bytes = (long long)(have - (size_t)(end + 4 - buffer));
+    while ((n = recv(fd, buffer, SIZE, 0)) > 0)
+        bytes += n;
+    if (n < 0)
+        die("recv");
+    return bytes;
+}
+
+static long long once(const char *path, const char *job, long repeat)
+{
+    char line[512], request[1024];
+    int fd = reach(path);
+    long long bytes;
+
+    target(line, sizeof line, job, repeat);
+    snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n",
+             line, strcmp(job, "attach") == 0 ? "Upgrade\r\nUpgrade: tcp" : "close");
+    if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+        die("send");
+    bytes = read_all(fd);
+    close(fd);
+    return bytes;
+}
+
+static long resident(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1)
+        die("/proc/self/statm");
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+int main(int argc, char **argv)
+{
+    struct rusage before, after;
+    long long bytes = 0;
+    double start;
+    long repeat, rss, i;
+    int is_list;
+
+    if (argc == 2 && strcmp(argv[1], "--jobs") == 0) {
+        puts("logs\nlogs_ts\nlogs_co\nlogs_f\nattach\ntty\ntty_s\nstats\nevents\npull\nlist_cl\nlist_ch");
+        return 0;
+    }
+    if (argc != 4) {
+        fprintf(stderr, "usage: floor_c SOCKET JOB REPEAT\n");
+        return 2;
+    }
+    repeat = strtol(argv[3], NULL, 10);
+    is_list = strncmp(argv[2], "list_", 5) == 0;
+    rss = resident();
+    getrusage(RUSAGE_SELF, &before);
+    double startup = seconds(before.ru_utime) + seconds(before.ru_stime);
+    once(argv[1], argv[2], 1);
+    getrusage(RUSAGE_SELF, &before);
+    start = now();
+    for (i = 0; i < (is_list ? repeat : 1); i++)
+        bytes += once(argv[1], argv[2], repeat);
+    double wall = now() - start;
+    getrusage(RUSAGE_SELF, &after);
+    printf("{\"items\":null,\"bytes\":%lld,\"layer\":\"wire\",\"user\":%.6f,\"system\":%.6f,\"wall\":%.6f,"
+           "\"start_rss\":%ld,\"peak_rss\":%ld,\"startup\":%.6f}\n",
+           bytes, seconds(after.ru_utime) - seconds(before.ru_utime),
+           seconds(after.ru_stime) - seconds(before.ru_stime), wall, rss, after.ru_maxrss, startup);
+    return 0;
+}
