@@ -28,7 +28,16 @@ WORDS = (
     "GET POST 200 404 request connection user=%d id=%x path=/api/v1/items /healthz duration=%dms level=info "
     'level=warn msg="slow query" retry closed by peer cache miss hit worker-%d queue=%d bytes started done naive '
     'reason="context deadline exceeded" trace=%x {"key":"value","n":%d} upstream 10.0.%d.7:8080 | INFO DEBUG WARN -'
-).split(" ")
+)
+
+MEMORY = (
+    "active_anon active_file cache dirty inactive_anon inactive_file mapped_file pgfault pgmajfault pgpgin "
+    "pgpgout rss rss_huge total_active_anon total_active_file total_cache total_dirty total_inactive_anon "
+    "total_inactive_file total_mapped_file total_pgfault total_pgmajfault total_pgpgin total_pgpgout total_rss "
+    "total_rss_huge total_unevictable total_writeback unevictable writeback"
+)
+OPERATIONS = ("Read", "Write", "Sync", "Async", "Total")
+ACTIONS = "create attach start die stop destroy kill exec_create exec_start health_status"
 
 
 def _hex(rng: random.Random, digits: int) -> str:
@@ -38,7 +47,9 @@ def _hex(rng: random.Random, digits: int) -> str:
 def log_lines() -> list[tuple[int, bytes]]:
     """(stream, line with its newline): 12 bytes to 16 KiB, 257 on average, one in eight on stderr."""
     rng = random.Random(20261123)
-    pool = " ".join(w.replace("%d", str(rng.randrange(999))).replace("%x", _hex(rng, 8)) for w in WORDS * 400)
+    pool = " ".join(
+        w.replace("%d", str(rng.randrange(999))).replace("%x", _hex(rng, 8)) for w in WORDS.split(" ") * 400
+    )
     text = pool.encode()
     lines = []
     for _ in range(FRAMES):
@@ -73,16 +84,7 @@ def stats() -> Iterator[bytes]:
             "online_cpus": 2,
             "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
         }
-        memory = (
-            "active_anon active_file cache dirty inactive_anon inactive_file mapped_file pgfault pgmajfault pgpgin "
-            "pgpgout rss rss_huge total_active_anon total_active_file total_cache total_dirty total_inactive_anon "
-            "total_inactive_file total_mapped_file total_pgfault total_pgmajfault total_pgpgin total_pgpgout total_rss "
-            "total_rss_huge total_unevictable total_writeback unevictable writeback"
-        ).split()
-        operations = [
-            {"major": 8, "minor": 0, "op": op, "value": next(counter)}
-            for op in ("Read", "Write", "Sync", "Async", "Total")
-        ]
+        operations = [{"major": 8, "minor": 0, "op": op, "value": next(counter)} for op in OPERATIONS]
         yield _compact(
             {
                 "read": STAMP.strip() % (number // 60 % 60, number % 60, rng.randrange(10**9)),
@@ -105,7 +107,7 @@ def stats() -> Iterator[bytes]:
                 "memory_stats": {
                     "usage": next(counter),
                     "max_usage": next(counter),
-                    "stats": {name: next(counter) for name in memory},
+                    "stats": {name: next(counter) for name in MEMORY.split()},
                     "limit": 25276514304,
                 },
                 "name": "/musing_kepler",
@@ -126,10 +128,13 @@ def stats() -> Iterator[bytes]:
 def events() -> Iterator[bytes]:
     rng = random.Random(2)
     time_ns = START_NS
-    actions = "create attach start die stop destroy kill exec_create exec_start health_status".split()
     while True:
         time_ns += rng.randrange(10**9)
-        identifier, action, image = _hex(rng, 64), rng.choice(actions), f"registry.example.com/team/app:{_hex(rng, 7)}"
+        identifier, action, image = (
+            _hex(rng, 64),
+            rng.choice(ACTIONS.split()),
+            f"registry.example.com/team/app:{_hex(rng, 7)}",
+        )
         attributes = {
             "com.docker.compose.config-hash": _hex(rng, 64),
             "com.docker.compose.project": "shop",
