@@ -1,0 +1,158 @@
+"""The floors of the loops: receive and look at nothing, each by what its library offers.
+
+Ways: ``protocol``, ``buffered`` (BufferedProtocol), ``streams`` (StreamReader), each also on uvloop
+(``protocol_uvloop`` …), ``trio`` (receive_some), ``trio_into`` (recv_into of its socket).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import measure
+from floor import SIZE, STREAMS, behind_head, request
+from measure import Job, Meter, Seen
+
+WAYS = ("protocol", "buffered", "streams", "protocol_uvloop", "buffered_uvloop", "streams_uvloop", "trio", "trio_into")
+NAMES = (
+    *(f"{job}:{way}" for job in STREAMS for way in WAYS),
+    *(f"many:N:S:{way}" for way in ("protocol", "buffered", "protocol_uvloop", "buffered_uvloop")),
+)
+
+
+class Common(asyncio.BaseProtocol):
+    """Lines are counted where there are many streams only."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.size: int | None = None
+        self.lines = 0
+        loop = asyncio.get_running_loop()
+        self.begun = loop.create_future()
+        self.over = loop.create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        transport.write(request(self._job))
+
+    def took(self, data: bytes | memoryview) -> None:
+        if self.size is None:
+            self.size = behind_head(data)
+            self.begun.set_result(None)
+        else:
+            self.size += len(data)
+            if self._job.streams:
+                self.lines += bytes(data).count(b"line")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set_result(None)
+
+
+class Plain(Common, asyncio.Protocol):
+    def data_received(self, data: bytes) -> None:
+        self.took(data)
+
+
+class Buffered(Common, asyncio.BufferedProtocol):
+    buffer = memoryview(bytearray(SIZE))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.took(self.buffer[:nbytes])
+
+
+async def by_protocol(kind: type[Common], path: str, job: Job) -> Seen:
+    _, protocol = await asyncio.get_running_loop().create_unix_connection(lambda: kind(job), path)
+    await protocol.over
+    return Seen(bytes=protocol.size, layer="wire")
+
+
+async def by_streams(path: str, job: Job) -> Seen:
+    reader, writer = await asyncio.open_unix_connection(path, limit=SIZE)
+    writer.write(request(job))
+    size = behind_head(await reader.read(SIZE))
+    while data := await reader.read(SIZE):
+        size += len(data)
+    writer.close()
+    return Seen(bytes=size, layer="wire")
+
+
+async def by_trio(path: str, job: Job) -> Seen:
+    import trio
+
+    async with await trio.open_unix_socket(path) as stream:
+        await stream.send_all(request(job))
+        size = behind_head(await stream.receive_some(SIZE))
+        while data := await stream.receive_some(SIZE):
+            size += len(data)
+    return Seen(bytes=size, layer="wire")
+
+
+async def into_by_trio(path: str, job: Job) -> Seen:
+    import trio
+
+    buffer = bytearray(SIZE)
+    with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM) as sock:
+        await sock.connect(path)
+        await sock.send(request(job))
+        size = behind_head(memoryview(buffer)[: await sock.recv_into(buffer)])
+        while count := await sock.recv_into(buffer):
+            size += count
+    return Seen(bytes=size, layer="wire")
+
+
+async def in_loop(path: str, job: Job) -> None:
+    way = job.way.removesuffix("_uvloop")
+    if way == "streams":
+        read = by_streams
+    else:
+        kind = Plain if way == "protocol" else Buffered
+
+        async def read(path: str, job: Job) -> Seen:
+            return await by_protocol(kind, path, job)
+
+    meter = Meter()
+    if job.streams:
+        await many(path, job, kind, meter)
+        return
+    await read(path, job._replace(repeat=1))
+    meter.start()
+    meter.report(await read(path, job))
+
+
+async def many(path: str, job: Job, kind: type[Common], meter: Meter) -> None:
+    loop = asyncio.get_running_loop()
+    made = [await loop.create_unix_connection(lambda: kind(job), path) for _ in range(job.streams)]
+    for _, protocol in made:
+        await protocol.begun
+    meter.start()
+    for _, protocol in made:
+        await protocol.over
+    meter.report(Seen(sum(protocol.lines for _, protocol in made)))
+
+
+async def in_trio(path: str, job: Job) -> None:
+    read = by_trio if job.way == "trio" else into_by_trio
+    meter = Meter()
+    await read(path, job._replace(repeat=1))
+    meter.start()
+    meter.report(await read(path, job))
+
+
+if __name__ == "__main__":
+    path, job = measure.arguments(NAMES)
+    if job.way.startswith("trio"):
+        try:
+            import trio
+        except ImportError:
+            measure.cannot("trio is not installed: pip install trio")
+        trio.run(in_trio, path, job)
+    elif job.way.endswith("_uvloop"):
+        try:
+            import uvloop
+        except ImportError:
+            measure.cannot("uvloop is not installed: pip install uvloop")
+        uvloop.run(in_loop(path, job))
+    else:
+        asyncio.run(in_loop(path, job))
