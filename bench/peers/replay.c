@@ -364,8 +364,10 @@ static int answer(int fd, const char *method, const char *target, const char *he
                    ? "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n"
                      "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
                    : "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
-        if (put(fd, rest, strlen(rest)) == 0)
+        if (put(fd, rest, strlen(rest)) == 0) {
+            usleep(2000); /* docker-py drops frames that are received together with the head */
             put_tape(fd, tape, repeat);
+        }
         return -1;
     }
     return put_text(fd, "404 Not Found", "application/json", "{\"message\":\"page not found\"}\n", head_only);
