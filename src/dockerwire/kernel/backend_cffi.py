@@ -11,7 +11,15 @@ from .faults import fault
 from .items import Frame, LogRecord
 from .shared import as_bytes, attributes, check, format_timestamp, limit
 
-__all__ = ["ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "format_timestamp", "parse_timestamp"]
+__all__ = [
+    "ChunkedDecoder",
+    "DocumentSplitter",
+    "FrameDecoder",
+    "LogDecoder",
+    "feed_through",
+    "format_timestamp",
+    "parse_timestamp",
+]
 
 name = "cffi"
 
@@ -20,14 +28,13 @@ _SPANS = 128  # of one call into C
 _PART, _CUT, _ATTRS, _SKIP = lib.DW_PART, lib.DW_CUT, lib.DW_ATTRS, lib.DW_SKIP
 
 
-class _Decoder(Generic[Item]):
+class _Decoder:
     def __init__(self, state: str, decoder: int) -> None:
         self.error: ProtocolError | None = None
         self._s = ffi.new(state)
         self._common = ffi.addressof(self._s, "common")
         self._common.decoder = decoder
         self._kept = [bytearray() for _ in range(5)]  # parts of items that are not whole
-        self._spans = ffi.new("dw_span[]", _SPANS)
         self._used, self._count = ffi.new("size_t *"), ffi.new("size_t *")
 
     def _stop(self) -> None:
@@ -35,6 +42,12 @@ class _Decoder(Generic[Item]):
         if s.status and self.error is None:
             partial = ffi.buffer(s.field)[: s.fill] or self._kept[s.keep]
             self.error = fault(s.status, s.offset, s.limit, s.missing, partial)
+
+
+class _ItemDecoder(_Decoder, Generic[Item]):
+    def __init__(self, state: str, decoder: int) -> None:
+        super().__init__(state, decoder)
+        self._spans = ffi.new("dw_span[]", _SPANS)
 
     def _take(self, data: bytes, items: list[Item]) -> None:
         for i in range(self._count[0]):
@@ -54,17 +67,22 @@ class _Decoder(Generic[Item]):
     def _make(self, item: bytes, span: Any, items: list[Item]) -> None:
         raise NotImplementedError
 
-    def feed(self, data: Buffer) -> Any:
-        check(self.error)
-        given, status, items = as_bytes(data), lib.DW_FULL, list[Item]()
-        start, self._used[0] = ffi.from_buffer("unsigned char[]", given), 0
+    def _read(self, chunked: Any, data: bytes, used: Any) -> tuple[int, list[Item]]:
+        """The status that dw_through ends with, and every item of the portion."""
+        start, status, items = ffi.from_buffer("unsigned char[]", data), lib.DW_FULL, list[Item]()
+        used[0] = 0
         while status == lib.DW_FULL:
-            status = lib.dw_feed(self._common, start, len(given), self._used, self._spans, _SPANS, self._count)
-            self._take(given, items)
+            status = lib.dw_through(chunked, self._common, start, len(data), used, self._spans, _SPANS, self._count)
+            self._take(data, items)
+        return status, items
+
+    def feed(self, data: Buffer) -> list[Item]:
+        check(self.error)
+        _, items = self._read(ffi.NULL, as_bytes(data), self._used)
         self._stop()
         return items
 
-    def finish(self) -> Any:
+    def finish(self) -> list[Item]:
         items: list[Item] = []
         lib.dw_finish(self._common, self._spans, self._count)
         self._stop()
@@ -73,7 +91,7 @@ class _Decoder(Generic[Item]):
         return items
 
 
-class FrameDecoder(_Decoder[Frame]):
+class FrameDecoder(_ItemDecoder[Frame]):
     def __init__(self, max_piece: int = 65536) -> None:
         super().__init__("dw_demux *", lib.DW_DEMUX)
         self._s.max_piece = limit("max_piece", max_piece)
@@ -82,7 +100,7 @@ class FrameDecoder(_Decoder[Frame]):
         items.append(Frame(span.stream, item))
 
 
-class DocumentSplitter(_Decoder[bytes]):
+class DocumentSplitter(_ItemDecoder[bytes]):
     def __init__(self, max_document: int = 16 * 1024 * 1024, max_depth: int = 512) -> None:
         super().__init__("dw_json *", lib.DW_JSON)
         self._s.max_document, self._s.max_depth = limit("max_document", max_document), limit("max_depth", max_depth, 0)
@@ -92,7 +110,7 @@ class DocumentSplitter(_Decoder[bytes]):
         items.append(item)
 
 
-class LogDecoder(_Decoder[LogRecord]):
+class LogDecoder(_ItemDecoder[LogRecord]):
     def __init__(
         self, timestamps: bool = True, details: bool = False, tty: bool = False, max_line: int = 1024 * 1024
     ) -> None:
@@ -109,7 +127,7 @@ class LogDecoder(_Decoder[LogRecord]):
             items.append(LogRecord(span.stream, time_ns, item, attrs, span.kind == _CUT))
 
 
-class ChunkedDecoder(_Decoder[bytes]):
+class ChunkedDecoder(_Decoder):
     def __init__(self, *, max_line: int = 4096, max_extensions: int = 16384, max_trailers: int = 16384) -> None:
         super().__init__("dw_chunked *", lib.DW_CHUNKED)
         self._s.max_line, self._s.max_extensions = (
@@ -123,19 +141,36 @@ class ChunkedDecoder(_Decoder[bytes]):
     def trailing_data(self) -> bytes:
         return bytes(self._kept[0])
 
+    def _end(self, status: int, data: bytes) -> None:
+        if status == lib.DW_DONE:
+            self.done = True
+            self._kept[0] += data[self._used[0] :]
+        self._stop()
+
     def feed(self, data: Buffer) -> bytes:
         check(self.error)
         given = as_bytes(data)
         self._used[0] = 0
         start, body = ffi.from_buffer("unsigned char[]", given), ffi.new("unsigned char[]", len(given))
-        if lib.dw_chunked_feed(self._s, start, len(given), self._used, body, self._count) == lib.DW_DONE:
-            self.done = True
-            self._kept[0] += given[self._used[0] :]
-        self._stop()
+        status = lib.dw_chunked_feed(self._s, start, len(given), self._used, body, self._count)
+        self._end(status, given)
         return bytes(ffi.buffer(body, self._count[0]))
 
     def finish(self) -> None:
-        super().finish()
+        check(self.error)
+        lib.dw_chunked_finish(self._s)
+        self._stop()
+        check(self.error)
+
+
+def feed_through(chunked: ChunkedDecoder, decoder: _ItemDecoder[Item], data: Buffer) -> list[Item]:
+    check(chunked.error)
+    error, given = decoder.error, as_bytes(data)
+    status, items = decoder._read(chunked._s, given, chunked._used)
+    chunked._end(status, given)
+    check(error)
+    decoder._stop()
+    return items
 
 
 def parse_timestamp(text: bytes) -> int:

@@ -3,13 +3,20 @@
 
 from cpython cimport PyBUF_SIMPLE, PyBuffer_Release, PyBytes_FromStringAndSize, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t
+cimport cython
 from dockerwire.kernel cimport dockerwire as c
 from dockerwire.kernel._items cimport Frame, LogRecord
 from .faults import fault
-from .shared import as_bytes, attributes, check, format_timestamp, limit
+from .shared import attributes, check, format_timestamp, limit
 
-__all__ = ["ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "format_timestamp", "parse_timestamp"]
+__all__ = [
+    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_through", "format_timestamp",
+    "parse_timestamp",
+]
 name = "cython"
+
+cdef enum:
+    SPANS = 256  # of one call into C
 
 
 cdef class _Decoder:
@@ -25,35 +32,50 @@ cdef class _Decoder:
         if s.status and self.error is None:
             self.error = fault(s.status, s.offset, s.limit, s.missing, s.field[:s.fill] or self.kept[s.keep])
 
-    cdef take(self, const unsigned char *data, c.dw_span *span, list items):
+
+cdef class _ItemDecoder(_Decoder):
+    @cython.final
+    cdef inline bytes item(self, const unsigned char *data, const c.dw_span *span):
+        """What the span ends, or None: more of it comes."""
         cdef bytearray kept = <bytearray> self.kept[span.keep]
-        cdef bytes item = data[span.offset:span.offset + span.length]
+        if span.kind != c.DW_PART and not len(kept):
+            return PyBytes_FromStringAndSize(<const char *> data + span.offset, <Py_ssize_t> span.length)
         if span.drop:
             del kept[-span.drop:]
-        if kept or span.kind == c.DW_PART:
-            kept += item
-            if span.kind == c.DW_PART:
-                return
-            item = bytes(kept)
-            kept.clear()
-        self.make(item, span, items)
+        kept += data[span.offset:span.offset + span.length]
+        if span.kind == c.DW_PART:
+            return None
+        whole = bytes(kept)
+        kept.clear()
+        return whole
 
-    cdef make(self, bytes item, c.dw_span *span, list items):
-        items.append(item)
+    cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
+        cdef size_t i
+        for i in range(count):
+            item = self.item(data, &spans[i])
+            if item is not None:
+                items.append(item)
+
+    cdef int read(self, c.dw_chunked *chunked, const Py_buffer *view, size_t *used, list items) except -100:
+        """Every item of the portion. Returns the status that dw_through ends with."""
+        cdef c.dw_span spans[SPANS]
+        cdef size_t count
+        cdef int status = c.DW_FULL
+        while status == c.DW_FULL:
+            status = c.dw_through(
+                chunked, self.common, <const unsigned char *> view.buf, view.len, used, spans, SPANS, &count
+            )
+            self.take(<const unsigned char *> view.buf, spans, count, items)
+        return status
 
     def feed(self, data):
         cdef Py_buffer view
-        cdef c.dw_span spans[128]
-        cdef size_t used = 0, count, i
-        cdef int status = c.DW_FULL
+        cdef size_t used = 0
         cdef list items = []
         check(self.error)
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            while status == c.DW_FULL:
-                status = c.dw_feed(self.common, <unsigned char *> view.buf, view.len, &used, spans, 128, &count)
-                for i in range(count):
-                    self.take(<unsigned char *> view.buf, &spans[i], items)
+            self.read(NULL, &view, &used, items)
         finally:
             PyBuffer_Release(&view)
         self.stop()
@@ -61,30 +83,34 @@ cdef class _Decoder:
 
     def finish(self):
         cdef c.dw_span spans[4]
-        cdef size_t count, i
+        cdef size_t count
         cdef list items = []
         c.dw_finish(self.common, spans, &count)
         self.stop()
-        for i in range(count):
-            self.take(b"", &spans[i], items)
+        self.take(b"", spans, count, items)
         check(None if items else self.error)
         return items
 
 
-cdef class FrameDecoder(_Decoder):
+cdef class FrameDecoder(_ItemDecoder):
     cdef c.dw_demux s
 
     def __init__(self, max_piece=65536):
         self.begin(&self.s.common, c.DW_DEMUX)
         self.s.max_piece = limit("max_piece", max_piece)
 
-    cdef make(self, bytes item, c.dw_span *span, list items):
-        cdef Frame frame = Frame.__new__(Frame)
-        frame.stream, frame.data = span.stream, item
-        items.append(frame)
+    cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
+        cdef size_t i
+        cdef Frame frame
+        for i in range(count):
+            item = self.item(data, &spans[i])
+            if item is not None:
+                frame = Frame.__new__(Frame)
+                frame.stream, frame.data = spans[i].stream, item
+                items.append(frame)
 
 
-cdef class DocumentSplitter(_Decoder):
+cdef class DocumentSplitter(_ItemDecoder):
     cdef c.dw_json s
 
     def __init__(self, max_document=16 * 1024 * 1024, max_depth=512):
@@ -94,7 +120,7 @@ cdef class DocumentSplitter(_Decoder):
         self.s.nesting = <unsigned char *> <char *> <bytearray> self.kept[5]
 
 
-cdef class LogDecoder(_Decoder):
+cdef class LogDecoder(_ItemDecoder):
     cdef c.dw_log s
     cdef list attrs  # of the lines of each stream
 
@@ -104,11 +130,19 @@ cdef class LogDecoder(_Decoder):
         self.s.max_line = limit("max_line", max_line)
         self.attrs = [{}, {}, {}, {}]
 
-    cdef make(self, bytes item, c.dw_span *span, list items):
-        cdef LogRecord record = LogRecord.__new__(LogRecord)
-        if span.kind == c.DW_ATTRS:
-            self.attrs[span.stream] = attributes(item)
-        elif span.kind != c.DW_SKIP:
+    cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
+        cdef const c.dw_span *span
+        cdef size_t i
+        cdef LogRecord record
+        for i in range(count):
+            span = &spans[i]
+            item = self.item(data, span)
+            if item is None or span.kind == c.DW_SKIP:
+                continue
+            if span.kind == c.DW_ATTRS:
+                self.attrs[span.stream] = attributes(item)
+                continue
+            record = LogRecord.__new__(LogRecord)
             record.stream, record.time_ns, record.message = span.stream, span.time_ns if span.has_time else None, item
             record.attrs, record.partial = self.attrs[span.stream] or {}, span.kind == c.DW_CUT
             items.append(record)
@@ -127,19 +161,50 @@ cdef class ChunkedDecoder(_Decoder):
     def trailing_data(self):
         return bytes(self.kept[0])
 
-    def feed(self, data):
-        check(self.error)
-        cdef bytes given = as_bytes(data)
-        cdef size_t length = len(given), used = 0, written
-        cdef bytes body = PyBytes_FromStringAndSize(NULL, <Py_ssize_t> length)
-        if c.dw_chunked_feed(&self.s, given, length, &used, <unsigned char *> <char *> body, &written) == c.DW_DONE:
+    cdef end(self, int status, const Py_buffer *view, size_t used):
+        if status == c.DW_DONE:
             self.done = True
-            self.kept[0] += given[used:]
+            self.kept[0] += (<const unsigned char *> view.buf)[used:view.len]
         self.stop()
-        return body if written == length else body[:written]
+
+    def feed(self, data):
+        cdef Py_buffer view
+        cdef size_t used = 0, written = 0
+        cdef bytes body
+        check(self.error)
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            body = PyBytes_FromStringAndSize(NULL, view.len)
+            status = c.dw_chunked_feed(
+                &self.s, <unsigned char *> view.buf, view.len, &used, <unsigned char *> <char *> body, &written
+            )
+            self.end(status, &view, used)
+        finally:
+            PyBuffer_Release(&view)
+        return body if written == <size_t> len(body) else body[:written]
 
     def finish(self):
-        _Decoder.finish(self)
+        check(self.error)
+        c.dw_chunked_finish(&self.s)
+        self.stop()
+        check(self.error)
+
+
+def feed_through(ChunkedDecoder chunked not None, _ItemDecoder decoder not None, data):
+    cdef Py_buffer view
+    cdef size_t used = 0
+    cdef list items = []
+    check(chunked.error)
+    error = decoder.error
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        status = decoder.read(&chunked.s, &view, &used, items)
+        chunked.end(status, &view, used)
+    finally:
+        PyBuffer_Release(&view)
+    check(error)
+    decoder.stop()
+    return items
 
 
 def parse_timestamp(bytes text not None):

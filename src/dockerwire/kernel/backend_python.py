@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import TypeVar
 
 from ..errors import Malformed, ProtocolError
-from .face import Buffer
+from .face import Buffer, ItemDecoder
 from .faults import UNKNOWN, Status, fault
 from .items import Frame, LogRecord
 from .shared import as_bytes, attributes, check, format_timestamp, limit
 
-__all__ = ["ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "format_timestamp", "parse_timestamp"]
+__all__ = [
+    "ChunkedDecoder",
+    "DocumentSplitter",
+    "FrameDecoder",
+    "LogDecoder",
+    "feed_through",
+    "format_timestamp",
+    "parse_timestamp",
+]
 
 name = "python"
 
@@ -573,6 +582,13 @@ class LogDecoder(_Decoder):
             check(self.error)
         records, self._records = self._records, []
         return records
+
+
+_Item = TypeVar("_Item")
+
+
+def feed_through(chunked: ChunkedDecoder, decoder: ItemDecoder[_Item], data: Buffer) -> list[_Item]:
+    return decoder.feed(chunked.feed(data))
 
 
 _RFC3339 = re.compile(

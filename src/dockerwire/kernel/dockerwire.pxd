@@ -63,6 +63,7 @@ cdef extern from "dockerwire.h" nogil:
     int dw_finish(dw_common *s, dw_span *spans, size_t *count)
     int dw_chunked_feed(dw_chunked *s, const unsigned char *data, size_t length, size_t *used, unsigned char *out,
                         size_t *out_length)
+    int dw_chunked_finish(dw_chunked *s)
     int dw_through(dw_chunked *chunked, dw_common *s, const unsigned char *data, size_t length, size_t *used,
                    dw_span *spans, size_t most, size_t *count)
     int dw_parse_timestamp(const unsigned char *text, size_t length, int64_t *seconds, int32_t *nanos)
