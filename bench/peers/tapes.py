@@ -4,7 +4,7 @@
 
 writes into FOLDER, for the replay server, each body and the lengths of its HTTP chunks (uint32, this machine's byte
 order), a list of them (``tapes.txt``: name, framing, content type, body file, chunks file) and what a client must see
-of each (``tapes.json``: items, and bytes of payload, body and wire for one repetition).
+of one repetition of each (``tapes.json``: items, and bytes of payload, body and wire).
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines: list[str] = []
-        self._expected: dict[str, dict[str, int]] = {}
+        self.expected: dict[str, dict[str, int]] = {}
 
     def add(self, name: str, framing: str, kind: str, pieces: Iterable[bytes], items: int, payload: int) -> None:
         """`framing`: ``chunked``, ``flushed`` (the same, a write for each chunk), ``length`` or ``raw``; one piece is
@@ -254,11 +254,17 @@ class Folder:
         (self._path / f"{name}.chunks").write_bytes(array("I", map(len, pieces)).tobytes())
         self._lines.append(f"{name} {framing} {kind} {name}.body {name}.chunks\n")
         overhead = sum(len(f"{len(piece):x}") + 4 for piece in pieces) if framing in ("chunked", "flushed") else 0
-        self._expected[name] = {"items": items, "payload": payload, "body": len(body), "wire": len(body) + overhead}
+        self.expected[name] = {
+            "items": items,
+            "units": items or len(pieces),  # what figures are given for: with a TTY, chunks
+            "payload": payload,
+            "body": len(body),
+            "wire": len(body) + overhead,
+        }
 
     def close(self) -> None:
         (self._path / "tapes.txt").write_text("".join(self._lines))
-        (self._path / "tapes.json").write_text(json.dumps(self._expected, indent=1))
+        (self._path / "tapes.json").write_text(json.dumps(self.expected, indent=1))
 
 
 def make(path: Path) -> dict[str, dict[str, int]]:
@@ -297,7 +303,7 @@ def make(path: Path) -> dict[str, dict[str, int]]:
     few = containers(10)
     folder.add("list10", "length", "application/json", [few], 10, len(few))
     folder.close()
-    return folder._expected
+    return folder.expected
 
 
 if __name__ == "__main__":

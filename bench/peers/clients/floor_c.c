@@ -103,14 +103,19 @@ static long long once(const char *path, const char *job, long repeat)
     return bytes;
 }
 
-static long resident(void)
+/* KiB, by its name in /proc/self/status. (ru_maxrss would begin with what the process had that started this one.) */
+static long memory(const char *name)
 {
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1)
-        die("/proc/self/statm");
-    fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+    char line[256];
+    long size = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0)
+            size = strtol(line + strlen(name), NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    return size;
 }
 
 int main(int argc, char **argv)
@@ -131,7 +136,7 @@ int main(int argc, char **argv)
     }
     repeat = strtol(argv[3], NULL, 10);
     is_list = strncmp(argv[2], "list_", 5) == 0;
-    rss = resident();
+    rss = memory("VmRSS:");
     getrusage(RUSAGE_SELF, &before);
     double startup = seconds(before.ru_utime) + seconds(before.ru_stime);
     once(argv[1], argv[2], 1);
@@ -144,6 +149,6 @@ int main(int argc, char **argv)
     printf("{\"items\":null,\"bytes\":%lld,\"layer\":\"wire\",\"user\":%.6f,\"system\":%.6f,\"wall\":%.6f,"
            "\"start_rss\":%ld,\"peak_rss\":%ld,\"startup\":%.6f}\n",
            bytes, seconds(after.ru_utime) - seconds(before.ru_utime),
-           seconds(after.ru_stime) - seconds(before.ru_stime), wall, rss, after.ru_maxrss, startup);
+           seconds(after.ru_stime) - seconds(before.ru_stime), wall, rss, memory("VmHWM:"), startup);
     return 0;
 }
