@@ -1,7 +1,7 @@
 """One request and its answer, without I/O.
 
-h11 writes the request and reads the answer's head; then the kernel takes over, because a body of a million small chunks
-costs h11 microseconds each. h11 keeps the say over the grammar of heads and over keep-alive::
+Heads are read as h11 reads them (`dockerwire.wire.heads`), which has the say over their grammar and over keep-alive.
+Then the kernel takes over, because a body of a million small chunks would cost h11 microseconds each::
 
     exchange = Exchange(request, version="1.41")
     while (data := exchange.data_to_send()) is not None:
@@ -23,13 +23,12 @@ from functools import partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
 
-import h11
-
 from .. import kernel as _kernel
 from ..__about__ import VERSION
 from ..errors import APIError, DockerWireError, LimitExceeded, Malformed, ProtocolError, Truncated, api_error
 from .decoders import Items
 from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
+from .heads import Head, HeadReader, read_plain, request_head
 from .jsontext import loads
 from .limits import DEFAULT_LIMITS, Limits
 from .request import PATH, Answer, HijackRequest, Request, StreamRequest
@@ -47,6 +46,8 @@ AnyRequest = Union["Request[Any]", "StreamRequest[Any]", "HijackRequest[Any]"]
 _SEND_SIZE = 256 * 1024
 _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 _RAW = "application/vnd.docker.raw-stream"
+_HOST = re.compile("[!-~]+")
+_LAST_CHUNK = b"0\r\n\r\n"
 _EOT = b"\x04"  # what a terminal's line discipline takes for the end of input (ctrl-d)
 
 
@@ -137,7 +138,7 @@ class Exchange(Generic[T]):
         request.check(version)
         if isinstance(request.body, GeneratorType) and request.body.gi_frame is None:
             raise RuntimeError("body: this generator has been used; nothing would be sent")
-        if not re.fullmatch(r"[!-~]+", host):
+        if not _HOST.fullmatch(host):
             raise ValueError(f"host: {host!r} cannot stand in a Host header")
         if base and not PATH.fullmatch(base):
             raise ValueError(f"base: {base!r} is no path that targets can begin with")
@@ -165,16 +166,15 @@ class Exchange(Generic[T]):
         self._ask_tty = ask_tty
         self._kernel = _kernel.load(_kernel.name) if kernel is None else kernel
         self._limits = limits
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.head)
+        self._reader: HeadReader | None = None
         self._websocket: WebSocket | None = None
         if isinstance(request, HijackRequest) and request.upgrade.lower() == "websocket":
             from .websocket import WebSocket
 
             self._websocket = WebSocket()
         self._pieces = self._send(host, base)
+        self._begun = False
         self._sent = False
-        self._received = 0
-        self._interim = 0
         self._reason = ""
         self._keep_alive = False
         self._transfer: TransferDecoder = UntilEOF()
@@ -204,11 +204,12 @@ class Exchange(Generic[T]):
 
     def send_body(self, data: bytes | None) -> bytes:
         """The bytes to write for one piece of a body that the driver pulls itself; None ends it."""
-        if self._sent or self._h11.our_state is not h11.SEND_BODY:
+        if self._sent or not self._begun:
             raise RuntimeError("send_body() is for the body of a request whose head is out and whose end is not")
         if data is None:
-            return self._end_request()
-        return self._h11.send(h11.Data(data=_checked(data))) or b""
+            self._sent = True
+            return _LAST_CHUNK
+        return _chunk(data)
 
     def send_data(self, data: bytes) -> bytes:
         """The bytes to write for a piece of a hijack's input: `data`; on a WebSocket a message with it.
@@ -254,34 +255,30 @@ class Exchange(Generic[T]):
             fields.append(("Content-Length", "0"))
         version = None if self._version is None else "{}.{}".format(*self._version)
         target = base + request.target(version)
-        head = self._h11.send(h11.Request(method=request.method, target=target, headers=fields)) or b""
+        head = request_head(request.method, target, fields)
+        self._begun = True
         if body is None:
-            yield head + self._end_request()
+            self._sent = True
+            yield head
         elif isinstance(body, bytes):
             for start in range(0, len(body) or 1, _SEND_SIZE):
-                data = self._data(body[start : start + _SEND_SIZE])
-                yield head + data + (self._end_request() if start + _SEND_SIZE >= len(body) else b"")
+                self._sent = start + _SEND_SIZE >= len(body)
+                yield head + body[start : start + _SEND_SIZE]
                 head = b""
         elif isinstance(body, Iterable):
             yield head
             pieces = iter(_pieces(body))
             try:
                 for piece in pieces:
-                    if data := self._data(_checked(piece)):
+                    if data := _chunk(piece):
                         yield data
             finally:  # what an iterable opened to be read is closed now, not when a collector comes by
                 if isinstance(pieces, Generator):
                     pieces.close()
-            yield self._end_request()
+            self._sent = True
+            yield _LAST_CHUNK
         else:
             yield head
-
-    def _data(self, data: bytes) -> bytes:
-        return self._h11.send(h11.Data(data=data)) or b""
-
-    def _end_request(self) -> bytes:
-        self._sent = True
-        return self._h11.send(h11.EndOfMessage()) or b""
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
@@ -371,42 +368,32 @@ class Exchange(Generic[T]):
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _receive_head(self, data: bytes) -> list[Any]:
-        if self._h11.our_state is h11.IDLE:
+        if not self._begun:
             self._fail(Malformed("the peer spoke before it was asked", 0))
             return []
-        self._received += len(data)
         try:
-            self._h11.receive_data(data)
-            event = self._h11.next_event()
-            while isinstance(event, h11.InformationalResponse) and event.status_code != 101:
-                self._interim += 1
-                if self._interim > self._limits.interim_responses:
-                    raise LimitExceeded("more interim responses than are allowed", self._limits.interim_responses)
-                event = self._h11.next_event()
-            if isinstance(event, (h11.Response, h11.InformationalResponse)):
-                return self._head(event)
-        except h11.RemoteProtocolError as error:
-            if error.error_status_hint == 431:
-                self._fail(LimitExceeded("the head of the answer is too long", self._limits.head))
-            else:
-                self._fail(Malformed(f"the head of the answer is not HTTP: {error}"))
+            head = None
+            request = self.request
+            if self._reader is None:
+                upgrade = request.upgrade if isinstance(request, HijackRequest) else None
+                if upgrade is None and request.method != "CONNECT":
+                    head = read_plain(data, self._sent, self._limits.head)
+                if head is None:
+                    self._reader = HeadReader(request.method, upgrade, self._limits)
+            if self._reader is not None:
+                head = self._reader.receive(data, self._sent)
+            if head is not None:
+                return self._head(head)
         except ProtocolError as error:
             self._fail(error)
         return []
 
-    def _head(self, head: h11.Response | h11.InformationalResponse) -> list[Any]:
-        # h11 is asked three things, once, and then left alone: it has no way to learn how the body went on.
-        rest = self._h11.trailing_data[0]
-        self._keep_alive = self._h11.our_state is h11.DONE  # which it is only once all of the request is out
-        if self._received - len(rest) > self._limits.head:
+    def _head(self, head: Head) -> list[Any]:
+        status, self._reason, headers, fields, self._keep_alive, size, rest = head
+        if size > self._limits.head:
             raise LimitExceeded("the head of the answer is too long", self._limits.head)
-        if len(head.headers) > self._limits.fields:
+        if fields > self._limits.fields:
             raise LimitExceeded("the head of the answer has too many fields", self._limits.fields)
-        status, self._reason = head.status_code, head.reason.decode("latin-1")
-        headers: dict[str, str] = {}
-        for name, value in head.headers:
-            key, text = name.decode("ascii"), value.decode("latin-1")
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
         coding = headers.get("content-encoding", "identity").lower()
         length = body_length(self.request.method, status, headers)
         self.status, self.headers = status, headers
@@ -522,7 +509,9 @@ def _pieces(body: Any) -> Iterable[bytes]:
     return iter(partial(read, _SEND_SIZE), b"")
 
 
-def _checked(data: bytes) -> bytes:
+def _chunk(data: bytes) -> bytes:
+    """`data` as one chunk; nothing for nothing, which would be the last."""
     if not isinstance(data, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"body: the iterable gave {type(data).__name__}, not bytes")
-    return bytes(data)  # the length of a memoryview is in items, which may be wider than a byte
+    piece = bytes(data)  # the length of a memoryview is in items, which may be wider than a byte
+    return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""

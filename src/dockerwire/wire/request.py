@@ -73,7 +73,8 @@ class _Head:
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.method):
             raise ValueError(f"method: {self.method!r} is not an HTTP token")
-        if not PATH.fullmatch(self.path) or {"..", "."} & set(unquote(self.path).split("/")):
+        path = self.path
+        if not PATH.fullmatch(path) or (("." in path or "%" in path) and {"..", "."} & set(unquote(path).split("/"))):
             raise ValueError(f"path: {self.path!r} is no percent-encoded absolute path without empty or dot segments")
         for name, value in self.headers:
             if not _TOKEN.fullmatch(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..errors import UnsupportedVersion
 
@@ -14,9 +15,13 @@ NEWEST: Version = (1, 55)
 """The newest API version dockerwire speaks (Docker 29.6)."""
 
 
+_TEXT = re.compile(r"\s*v?([0-9]{1,4})\.([0-9]{1,4})\s*")
+
+
+@lru_cache(maxsize=256)
 def parse_version(text: str) -> Version:
     """``"1.41"``, ``"v1.41"`` → ``(1, 41)``. Raises `ValueError`."""
-    match = re.fullmatch(r"\s*v?([0-9]{1,4})\.([0-9]{1,4})\s*", text)
+    match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"invalid API version {text!r}: it is written <major>.<minor>, as in 1.41")
     return int(match[1]), int(match[2])
