@@ -1,6 +1,8 @@
 # make demo    follow the logs of all containers for a few seconds (of an engine of its own where no Docker runs)
 # make test    the C tests, then the Python tests with coverage: every kernel, every engine there is
-# make lint    formatting, linters, type checkers          make bench   the benchmarks          make clean
+# make lint    formatting, linters, type checkers          make clean
+# make bench   side by side with other clients, and every layer by itself (some minutes; docs/benchmarks.md)
+# make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
 # Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
@@ -16,7 +18,7 @@ BUILT_FROM := pyproject.toml $(wildcard setup.py csrc/*.c csrc/*.h src/dockerwir
 BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_commands.py tests/cli/test_follow.py
 ONCE := --ignore=tests/engine --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -36,11 +38,21 @@ lint: $(VENV)/nox.stamp
 docs: $(VENV)/nox.stamp
 	$(BIN)/nox -s docs
 
-bench: $(VENV)/test.stamp
+# A peer that cannot be had is named and left out.
+bench: $(VENV)/bench.stamp
+	-$(MAKE) -C bench/peers peers
+	$(BIN)/python bench/peers/run.py
+	$(MAKE) bench-layers
+
+bench-layers: $(VENV)/bench.stamp
 	$(BIN)/python -m pytest bench -o python_files="bench_*.py" --benchmark-only
+
+bench-quick: $(VENV)/bench.stamp
+	$(BIN)/python bench/peers/run.py --quick
 
 clean:
 	-$(MAKE) -C csrc clean
+	-$(MAKE) -C bench/peers clean
 	rm -rf $(VENV) .nox build dist src/*.egg-info .coverage* htmlcov .benchmarks
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests bench examples tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
@@ -60,6 +72,11 @@ $(VENV)/demo.stamp: $(BUILT_FROM) | $(BIN)/python
 $(VENV)/test.stamp: $(BUILT_FROM) | $(BIN)/python
 	$(PIP) -e '.[cffi,cli,speed,trio,ws]' --group test --group types
 	touch $@ $(VENV)/demo.stamp
+
+# uvloop is one of the worlds where it can be had.
+$(VENV)/bench.stamp: $(VENV)/test.stamp
+	-$(PIP) uvloop
+	touch $@
 
 $(VENV)/nox.stamp: pyproject.toml | $(BIN)/python
 	$(PIP) --group nox
