@@ -98,8 +98,8 @@ class Server:
     def _run(self) -> None:
         while not self._closing:
             for key, _ in self._selector.select():
-                # What was ready may have been unregistered by what was ready before it.
-                if key.fileobj in self._selector.get_map():
+                # What was ready may have been unregistered by what was ready before it, and be closed by now.
+                if self._selector.get_map().get(key.fd) is key:
                     key.data()
 
     def _do_asked(self) -> None:
