@@ -30,6 +30,7 @@ enum dw_status {
     DW_OK = 0,
     DW_FULL = 1,
     DW_DONE = 2,
+    DW_ODD = 3,
     DW_BAD_CHUNK_SIZE = -1,
     DW_BIG_CHUNK_SIZE = -2,
     DW_BAD_CHUNK_LINE = -3,
@@ -190,6 +191,60 @@ int dw_finish(dw_common *s, dw_span *spans, size_t *count);
  * of them to be called. */
 int dw_through(dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans,
                size_t max, size_t *count);
+
+/* Items as columns: their bytes end to end, and for each where it begins and what else it has. */
+typedef struct dw_columns {
+    unsigned char *data;
+    int64_t *offsets; /* item i is data[offsets[i]] up to data[offsets[i + 1]]: one more than there are items */
+    unsigned char *streams;
+    int64_t *times;         /* logs, else NULL, as the two below: nanoseconds since the epoch, or INT64_MIN for none */
+    unsigned char *timed;   /* 1 where there is a time, else 0 */
+    unsigned char *partial; /* 1 for DW_CUT, else 0 */
+    size_t count;
+    size_t room;      /* items for which there is room */
+    size_t data_room; /* bytes */
+} dw_columns;
+
+enum { DW_COLUMN_SPANS = 64 };
+
+/* How columns are filled. Fill it with zero, with `offsets` at room for one more and the first of them 0, and set
+ * `status` to DW_FULL for every new portion. */
+typedef struct dw_filling {
+    dw_columns columns;
+    unsigned int kept; /* bit k is 1: something is kept at k, as dw_span says, and goes before the next span for k */
+    int status;
+    size_t next;
+    size_t given;
+    dw_span spans[DW_COLUMN_SPANS];
+} dw_filling;
+
+/* dw_through to columns, each byte copied once. As dw_through, but for
+ *   DW_FULL  there is no room for spans[next]: make some, for one item more and its bytes, and call again;
+ *   DW_ODD   spans[next] is for the caller: a part to be kept, the rest of what is kept, or details. Treat it, with
+ *            `kept`, count `next` up, and call again. */
+int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len,
+                    size_t *used);
+
+/* 1 if every item lies in `data`, of data_room bytes, behind the one before it, and is of a stream that there is. */
+int dw_columns_check(const dw_columns *c);
+
+/* Writes the items of one stream to `out`, end to end; of logs, with a newline after each that is not partial. The
+ * bytes written, or with NULL for `out` those that would be. */
+size_t dw_columns_gather(const dw_columns *c, int stream, unsigned char *out);
+
+/* What dw_columns_ndjson writes into lines beside the columns: JSON already. */
+typedef struct dw_constants {
+    const unsigned char *text; /* the end of every line: fields, with a comma before the first, or nothing */
+    size_t length;
+    const unsigned char *attrs; /* an object for each item, or nothing for it; or NULL */
+    const int64_t *attrs_offsets;
+} dw_constants;
+
+/* Writes a line of JSON for each item from `*next` on behind the `*length` bytes at `out`, and counts both up. DW_FULL:
+ * there is no room for the next line. 512 bytes more than six times its bytes, its attributes and the constants have
+ * room for any line. */
+int dw_columns_ndjson(const dw_columns *c, const dw_constants *constants, size_t *next, unsigned char *out, size_t room,
+                      size_t *length);
 
 /* RFC 3339 with any number of digits after the point, of which nine are kept. DW_OK or DW_BAD_TIMESTAMP. */
 int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos);

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, cast
 
+from .columns import FrameBatch, RecordBatch
 from .face import Kernel
 from .items import Frame, LogRecord
 
@@ -19,9 +20,11 @@ __all__ = [
     "ChunkedDecoder",
     "DocumentSplitter",
     "Frame",
+    "FrameBatch",
     "FrameDecoder",
     "LogDecoder",
     "LogRecord",
+    "RecordBatch",
     "available",
     "format_timestamp",
     "load",

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ProtocolError
 from ._dockerwire_cffi import ffi, lib
+from .columns import FrameBatch, RecordBatch
 from .face import Buffer
 from .faults import fault
 from .items import Frame, LogRecord
@@ -16,6 +17,7 @@ __all__ = [
     "DocumentSplitter",
     "FrameDecoder",
     "LogDecoder",
+    "feed_columns",
     "feed_through",
     "format_timestamp",
     "parse_timestamp",
@@ -171,6 +173,15 @@ def feed_through(chunked: ChunkedDecoder, decoder: _ItemDecoder[Item], data: Buf
     check(error)
     decoder._stop()
     return items
+
+
+def feed_columns(
+    chunked: ChunkedDecoder | None, decoder: FrameDecoder | LogDecoder, data: Buffer
+) -> FrameBatch | RecordBatch:
+    if not isinstance(decoder, (FrameDecoder, LogDecoder)):
+        raise TypeError("there are batches of frames and of log records only")
+    items: list[Any] = decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data)
+    return RecordBatch.of(items) if isinstance(decoder, LogDecoder) else FrameBatch.of(items)
 
 
 def parse_timestamp(text: bytes) -> int:

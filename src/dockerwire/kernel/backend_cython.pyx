@@ -1,22 +1,32 @@
 # cython: language_level=3, freethreading_compatible=True
 """The C core for CPython. Decoders are objects for one thread at a time."""
 
-from cpython cimport PyBUF_SIMPLE, PyBuffer_Release, PyBytes_FromStringAndSize, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t
+from cpython cimport (
+    PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyObject, PyObject_GetBuffer,
+)
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.string cimport memcpy
 cimport cython
 from dockerwire.kernel cimport dockerwire as c
 from dockerwire.kernel._items cimport Frame, LogRecord
+from .columns import FrameBatch, RecordBatch
 from .faults import fault
 from .shared import attributes, check, format_timestamp, limit
 
 __all__ = [
-    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_through", "format_timestamp",
-    "parse_timestamp",
+    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_columns", "feed_through",
+    "format_timestamp", "parse_timestamp",
 ]
 name = "cython"
 
+cdef extern from "Python.h":
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size) except NULL
+    int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
+    void Py_XDECREF(PyObject *object)
+
 cdef enum:
     SPANS = 256  # of one call into C
+    WORTH_A_RELEASE = 16384  # bytes that take longer than letting go of the GIL
 
 
 cdef class _Decoder:
@@ -205,6 +215,114 @@ def feed_through(ChunkedDecoder chunked not None, _ItemDecoder decoder not None,
     check(error)
     decoder.stop()
     return items
+
+
+cdef class _Filling:
+    """A batch that is being filled: bytes objects that C writes to, and that become its columns."""
+
+    cdef c.dw_filling f
+    cdef PyObject *columns[6]
+    cdef bint logs
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(6):
+            Py_XDECREF(self.columns[i])
+
+    cdef unsigned char *resize(self, int column, size_t size) except NULL:
+        if self.columns[column] == NULL:
+            self.columns[column] = new_bytes(NULL, <Py_ssize_t> size)
+        else:
+            _PyBytes_Resize(&self.columns[column], <Py_ssize_t> size)
+        return <unsigned char *> PyBytes_AS_STRING(<object> self.columns[column])
+
+    cdef int resize_data(self, size_t size) except -1:
+        self.f.columns.data, self.f.columns.data_room = self.resize(0, size), size
+        return 0
+
+    cdef int resize_columns(self, size_t items) except -1:
+        to = &self.f.columns
+        to.room = items
+        to.offsets, to.streams = <int64_t *> self.resize(1, (items + 1) * sizeof(int64_t)), self.resize(2, items)
+        if self.logs:
+            to.times = <int64_t *> self.resize(3, items * sizeof(int64_t))
+            to.timed, to.partial = self.resize(4, items), self.resize(5, items)
+        return 0
+
+    cdef int read(self, c.dw_chunked *chunked, _ItemDecoder decoder, const Py_buffer *view, size_t *used) except -100:
+        """Every item of the portion. Returns the status that dw_through ends with."""
+        cdef int i, status
+        cdef size_t length = <size_t> view.len
+        cdef const unsigned char *data = <const unsigned char *> view.buf
+        for i in range(5):
+            self.f.kept |= <unsigned int> bool(decoder.kept[i]) << i
+        self.resize_data(length)
+        self.resize_columns(length // 128 + 16)
+        self.f.columns.offsets[0], self.f.status = 0, c.DW_FULL
+        while True:
+            if length < WORTH_A_RELEASE:
+                status = c.dw_columns_feed(&self.f, chunked, decoder.common, data, length, used)
+            else:
+                with nogil:
+                    status = c.dw_columns_feed(&self.f, chunked, decoder.common, data, length, used)
+            if status == c.DW_ODD:
+                self.odd(decoder, data, length)
+            elif status == c.DW_FULL:  # of items: `odd` sees to it that there is room for the bytes
+                self.resize_columns(2 * self.f.columns.room)
+            else:
+                return status
+
+    cdef odd(self, _ItemDecoder decoder, const unsigned char *data, size_t length):
+        """A span of an item that does not come in this portion alone."""
+        cdef const c.dw_span *span = &self.f.spans[self.f.next]
+        cdef bytes item = decoder.item(data, span)
+        cdef size_t end, size
+        to = &self.f.columns
+        self.f.next += 1
+        self.f.kept &= ~(1u << span.keep)
+        self.f.kept |= <unsigned int> bool(decoder.kept[span.keep]) << span.keep
+        if item is None:
+            return
+        end, size = <size_t> to.offsets[to.count], <size_t> len(item)
+        self.resize_data(end + size + length - span.offset)
+        if to.count == to.room:
+            self.resize_columns(2 * to.room)
+        memcpy(to.data + end, PyBytes_AS_STRING(item), size)
+        to.streams[to.count] = <unsigned char> span.stream
+        if self.logs:
+            to.times[to.count] = span.time_ns if span.has_time else INT64_MIN
+            to.timed[to.count], to.partial[to.count] = <unsigned char> span.has_time, span.kind == c.DW_CUT
+        to.count += 1
+        to.offsets[to.count] = <int64_t> (end + size)
+
+    cdef batch(self):
+        self.resize_data(<size_t> self.f.columns.offsets[self.f.columns.count])
+        self.resize_columns(self.f.columns.count)
+        columns = [<object> self.columns[i] for i in range(6 if self.logs else 3)]
+        return (RecordBatch if self.logs else FrameBatch)(*columns)
+
+
+def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
+    cdef Py_buffer view
+    cdef size_t used = 0
+    cdef _Filling filling = _Filling.__new__(_Filling)
+    filling.logs = isinstance(decoder, LogDecoder)
+    if filling.logs and (<LogDecoder> decoder).s.details:  # each line has a dict: an object more is no matter
+        return RecordBatch.of(decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data))
+    if not filling.logs and not isinstance(decoder, FrameDecoder):
+        raise TypeError("there are batches of frames and of log records only")
+    error = decoder.error
+    check(error if chunked is None else chunked.error)
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        status = filling.read(NULL if chunked is None else &chunked.s, decoder, &view, &used)
+        if chunked is not None:
+            chunked.end(status, &view, used)
+    finally:
+        PyBuffer_Release(&view)
+    check(error)
+    decoder.stop()
+    return filling.batch()
 
 
 def parse_timestamp(bytes text not None):

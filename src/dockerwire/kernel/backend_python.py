@@ -10,6 +10,7 @@ from datetime import date
 from typing import TypeVar
 
 from ..errors import Malformed, ProtocolError
+from .columns import FrameBatch, RecordBatch
 from .face import Buffer, ItemDecoder
 from .faults import UNKNOWN, Status, fault
 from .items import Frame, LogRecord
@@ -20,6 +21,7 @@ __all__ = [
     "DocumentSplitter",
     "FrameDecoder",
     "LogDecoder",
+    "feed_columns",
     "feed_through",
     "format_timestamp",
     "parse_timestamp",
@@ -589,6 +591,15 @@ _Item = TypeVar("_Item")
 
 def feed_through(chunked: ChunkedDecoder, decoder: ItemDecoder[_Item], data: Buffer) -> list[_Item]:
     return decoder.feed(chunked.feed(data))
+
+
+def feed_columns(
+    chunked: ChunkedDecoder | None, decoder: FrameDecoder | LogDecoder, data: Buffer
+) -> FrameBatch | RecordBatch:
+    if not isinstance(decoder, (FrameDecoder, LogDecoder)):
+        raise TypeError("there are batches of frames and of log records only")
+    body = data if chunked is None else chunked.feed(data)
+    return RecordBatch.of(decoder.feed(body)) if isinstance(decoder, LogDecoder) else FrameBatch.of(decoder.feed(body))
 
 
 _RFC3339 = re.compile(

@@ -5,6 +5,7 @@ cdef extern from "dockerwire.h" nogil:
     enum:
         DW_FULL
         DW_DONE
+        DW_ODD
         DW_CHUNKED
         DW_DEMUX
         DW_JSON
@@ -66,4 +67,36 @@ cdef extern from "dockerwire.h" nogil:
     int dw_chunked_finish(dw_chunked *s)
     int dw_through(dw_chunked *chunked, dw_common *s, const unsigned char *data, size_t length, size_t *used,
                    dw_span *spans, size_t most, size_t *count)
+
+    ctypedef struct dw_columns:
+        unsigned char *data
+        int64_t *offsets
+        unsigned char *streams
+        int64_t *times
+        unsigned char *timed
+        unsigned char *partial
+        size_t count
+        size_t room
+        size_t data_room
+
+    ctypedef struct dw_filling:
+        dw_columns columns
+        unsigned int kept
+        int status
+        size_t next
+        dw_span spans[64]
+
+    ctypedef struct dw_constants:
+        const unsigned char *text
+        size_t length
+        const unsigned char *attrs
+        const int64_t *attrs_offsets
+
+    int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *data, size_t length,
+                        size_t *used)
+    int dw_columns_check(const dw_columns *columns)
+    size_t dw_columns_gather(const dw_columns *columns, int stream, unsigned char *out)
+    int dw_columns_ndjson(const dw_columns *columns, const dw_constants *constants, size_t *next, unsigned char *out,
+                          size_t room, size_t *length)
+
     int dw_parse_timestamp(const unsigned char *text, size_t length, int64_t *seconds, int32_t *nanos)

@@ -8,10 +8,13 @@ one thread at a time. Memory is bounded by the limits whatever is fed.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 from ..errors import ProtocolError
 from .items import Frame, LogRecord
+
+if TYPE_CHECKING:
+    from .columns import FrameBatch, RecordBatch
 
 Buffer = bytes | bytearray | memoryview
 """Any contiguous buffer; these three are what type checkers accept before PEP 688 (CPython 3.12)."""
@@ -94,7 +97,10 @@ class ItemDecoder(Protocol[Item]):
     def finish(self) -> list[Item]: ...
 
 
-_Chunked = ChunkedDecoder  # which the next class has an attribute called
+# What the next class has attributes called.
+_Chunked = ChunkedDecoder
+_Frames = FrameDecoder
+_Log = LogDecoder
 
 
 class Kernel(Protocol):
@@ -111,6 +117,23 @@ class Kernel(Protocol):
         """``decoder.feed(chunked.feed(data))``, with two decoders of this kernel: the same items, errors and all else.
 
         A compiled kernel does it in one crossing, and without the copy of the body.
+        """
+        ...
+
+    @overload
+    @staticmethod
+    def feed_columns(chunked: _Chunked | None, decoder: _Frames, data: Buffer) -> FrameBatch: ...
+
+    @overload
+    @staticmethod
+    def feed_columns(chunked: _Chunked | None, decoder: _Log, data: Buffer) -> RecordBatch: ...
+
+    @staticmethod
+    def feed_columns(chunked: _Chunked | None, decoder: _Frames | _Log, data: Buffer) -> FrameBatch | RecordBatch:
+        """``feed_through`` to a batch, or ``decoder.feed(data)`` where `chunked` is None: the same items and all else.
+
+        One decoder may be fed by turns in any of these ways. The Cython kernel makes no object for an item (but of logs
+        with details), and lets other threads run meanwhile where the portion is long.
         """
         ...
 

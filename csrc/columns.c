@@ -1,0 +1,73 @@
+/* Items as columns: how they are filled, and what goes through them. */
+#include <string.h>
+
+#include "internal.h"
+
+int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used)
+{
+    dw_columns *c = &f->columns;
+
+    for (;;) {
+        size_t n = c->count;
+        int64_t end = c->offsets[n];
+        for (; f->next < f->given; f->next++) {
+            const dw_span *span = &f->spans[f->next];
+            if ((span->kind != DW_WHOLE && span->kind != DW_CUT) || (f->kept >> span->keep & 1)) {
+                c->count = n;
+                return DW_ODD;
+            }
+            if (n == c->room || c->data_room - (size_t)end < span->length) {
+                c->count = n;
+                return DW_FULL;
+            }
+            memcpy(c->data + end, in + span->offset, span->length);
+            end += (int64_t)span->length;
+            c->streams[n] = (unsigned char)span->stream;
+            if (c->times != NULL) {
+                c->times[n] = span->has_time ? span->time_ns : INT64_MIN;
+                c->timed[n] = (unsigned char)span->has_time;
+                c->partial[n] = span->kind == DW_CUT;
+            }
+            c->offsets[++n] = end;
+        }
+        c->count = n;
+        if (f->status != DW_FULL)
+            return f->status;
+        f->next = 0;
+        f->status = dw_through(chunked, s, in, len, used, f->spans, DW_COLUMN_SPANS, &f->given);
+    }
+}
+
+int dw_columns_check(const dw_columns *c)
+{
+    size_t i;
+    int bad = c->offsets[0] < 0 || (uint64_t)c->offsets[c->count] > c->data_room;
+
+    for (i = 0; i < c->count; i++)
+        bad |= (c->offsets[i] > c->offsets[i + 1]) | (c->streams[i] > 3);
+    return !bad;
+}
+
+size_t dw_columns_gather(const dw_columns *c, int stream, unsigned char *out)
+{
+    size_t i = 0, length = 0;
+
+    while (i < c->count) {
+        size_t first = i, part;
+        if (c->streams[i++] != stream)
+            continue;
+        if (c->partial == NULL) /* frames of one stream in a row are one piece */
+            while (i < c->count && c->streams[i] == stream)
+                i++;
+        part = (size_t)(c->offsets[i] - c->offsets[first]);
+        if (out != NULL && part)
+            memcpy(out + length, c->data + c->offsets[first], part);
+        length += part;
+        if (c->partial != NULL && !c->partial[first]) {
+            if (out != NULL)
+                out[length] = '\n';
+            length++;
+        }
+    }
+    return length;
+}
