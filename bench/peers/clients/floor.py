@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import selectors
 import socket
+import time
 
 import measure
 from measure import Job, Meter, Seen
 
 SIZE = 256 * 1024
 STREAMS = ("logs", "logs_ts", "logs_co", "logs_f", "attach", "tty", "tty_s", "stats", "events", "pull")
-NAMES = (*STREAMS, "list_cl", "list_ch", "list10", "ping", "many:N:S")
+NAMES = (*STREAMS, "list_cl", "list_ch", "list10", "ping", "many:N:S", "quiet")
 LIMITS = {"list_cl": 2000, "list_ch": 2001, "list10": 10}
 
 
@@ -83,9 +85,27 @@ def calls(path: str, job: Job) -> Seen:
 def do(path: str, job: Job) -> Seen:
     if job.name in measure.SMALL:
         return calls(path, job)
+    if job.name == "quiet":
+        return quiet(path, job)
     buffer = bytearray(SIZE)
     times = job.repeat if job.name.startswith("list_") else 1
     return Seen(bytes=sum(once(path, job, buffer) for _ in range(times)), layer="wire")
+
+
+def lateness(data: bytes | bytearray | memoryview) -> list[float]:
+    """Of the lines of `quiet`: seconds since the time that each holds, which is when it was written."""
+    now = time.monotonic_ns()
+    return [(now - int(written)) / 1e9 for written in re.findall(rb"\d{20}", data)]
+
+
+def quiet(path: str, job: Job) -> Seen:
+    late: list[float] = []
+    buffer = bytearray(SIZE)
+    with connect(path) as sock:
+        sock.sendall(request(job))
+        while size := sock.recv_into(buffer):
+            late += lateness(buffer[:size])
+    return Seen(len(late), calls=late)
 
 
 def many(path: str, job: Job) -> None:

@@ -10,12 +10,13 @@ import asyncio
 from typing import Any
 
 import measure
-from floor import SIZE, STREAMS, behind_head, request
+from floor import SIZE, STREAMS, behind_head, lateness, request
 from measure import Job, Meter, Seen
 
 WAYS = ("protocol", "buffered", "streams", "protocol_uvloop", "buffered_uvloop", "streams_uvloop", "trio", "trio_into")
 NAMES = (
     *(f"{job}:{way}" for job in STREAMS for way in WAYS),
+    *(f"quiet:{way}" for way in WAYS),
     *(f"many:N:S:{way}" for way in ("protocol", "buffered", "protocol_uvloop", "buffered_uvloop")),
 )
 
@@ -27,6 +28,7 @@ class Common(asyncio.BaseProtocol):
         self._job = job
         self.size: int | None = None
         self.lines = 0
+        self.late: list[float] = []
         loop = asyncio.get_running_loop()
         self.begun = loop.create_future()
         self.over = loop.create_future()
@@ -35,7 +37,9 @@ class Common(asyncio.BaseProtocol):
         transport.write(request(self._job))
 
     def took(self, data: bytes | memoryview) -> None:
-        if self.size is None:
+        if self._job.name == "quiet":
+            self.late += lateness(data)
+        elif self.size is None:
             self.size = behind_head(data)
             self.begun.set_result(None)
         else:
@@ -62,20 +66,27 @@ class Buffered(Common, asyncio.BufferedProtocol):
         self.took(self.buffer[:nbytes])
 
 
+def seen(job: Job, size: int | None, late: list[float]) -> Seen:
+    return Seen(len(late), calls=late) if job.name == "quiet" else Seen(bytes=size, layer="wire")
+
+
 async def by_protocol(kind: type[Common], path: str, job: Job) -> Seen:
     _, protocol = await asyncio.get_running_loop().create_unix_connection(lambda: kind(job), path)
     await protocol.over
-    return Seen(bytes=protocol.size, layer="wire")
+    return seen(job, protocol.size, protocol.late)
 
 
 async def by_streams(path: str, job: Job) -> Seen:
     reader, writer = await asyncio.open_unix_connection(path, limit=SIZE)
     writer.write(request(job))
-    size = behind_head(await reader.read(SIZE))
+    first = await reader.read(SIZE)
+    size, late = behind_head(first), lateness(first)
     while data := await reader.read(SIZE):
         size += len(data)
+        if job.name == "quiet":
+            late += lateness(data)
     writer.close()
-    return Seen(bytes=size, layer="wire")
+    return seen(job, size, late)
 
 
 async def by_trio(path: str, job: Job) -> Seen:
@@ -83,10 +94,13 @@ async def by_trio(path: str, job: Job) -> Seen:
 
     async with await trio.open_unix_socket(path) as stream:
         await stream.send_all(request(job))
-        size = behind_head(await stream.receive_some(SIZE))
+        first = await stream.receive_some(SIZE)
+        size, late = behind_head(first), lateness(first)
         while data := await stream.receive_some(SIZE):
             size += len(data)
-    return Seen(bytes=size, layer="wire")
+            if job.name == "quiet":
+                late += lateness(data)
+    return seen(job, size, late)
 
 
 async def into_by_trio(path: str, job: Job) -> Seen:
@@ -96,10 +110,13 @@ async def into_by_trio(path: str, job: Job) -> Seen:
     with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM) as sock:
         await sock.connect(path)
         await sock.send(request(job))
-        size = behind_head(memoryview(buffer)[: await sock.recv_into(buffer)])
+        first = buffer[: await sock.recv_into(buffer)]
+        size, late = behind_head(first), lateness(first)
         while count := await sock.recv_into(buffer):
             size += count
-    return Seen(bytes=size, layer="wire")
+            if job.name == "quiet":
+                late += lateness(buffer[:count])
+    return seen(job, size, late)
 
 
 async def in_loop(path: str, job: Job) -> None:

@@ -1,0 +1,52 @@
+"""Ten GiB of logs through one stream: what the process holds must not grow.
+
+python bench/peers/memory.py [--gib 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from run import OURS, replaying
+
+
+def resident(pid: int) -> int:
+    """KiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)
+
+
+def watch(job: str, world: str, repeat: int, socket: str) -> list[int]:
+    """What the process holds, twice a second once it has begun to read."""
+    samples = []
+    command = [*OURS, "--world", world, socket, job, str(repeat)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        time.sleep(1.5)
+        while process.poll() is None:
+            samples.append(resident(process.pid))
+            time.sleep(0.5)
+    if process.returncode:
+        raise SystemExit(f"{job}: status {process.returncode}")
+    return [sample for sample in samples if sample]  # a process that has ended holds nothing
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gib", type=float, default=10)
+    options = parser.parse_args()
+    print("| job | world | GiB | least MiB | most MiB | grew by MiB |\n|---|---|---|---|---|---|")
+    with replaying() as (socket, expected):
+        repeat = max(1, int(options.gib * 2**30 / expected["logs"]["wire"]))
+        for job, world in (("logs:batches", "sync"), ("logs:batches", "asyncio")):
+            samples = watch(job, world, repeat, socket)
+            least, most = min(samples) / 1024, max(samples) / 1024
+            print(f"| {job} | {world} | {options.gib:g} | {least:.1f} | {most:.1f} | {most - least:.1f} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
