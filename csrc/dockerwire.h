@@ -249,6 +249,51 @@ int dw_columns_ndjson(const dw_columns *c, const dw_constants *constants, size_t
 /* RFC 3339 with any number of digits after the point, of which nine are kept. DW_OK or DW_BAD_TIMESTAMP. */
 int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos);
 
+/* Some fields of a JSON text. The fields are a tree in an array of the caller's: `fields[0]` is the text itself, and
+ * each leads to the members and elements of its value of which something is wanted. The places of the values are
+ * numbered so that those inside one field are a row. Never more than 32 levels. */
+typedef struct dw_field {
+    const unsigned char *name; /* the member's, in UTF-8 */
+    size_t length;
+    uint64_t index; /* the element's in an array, or UINT64_MAX */
+    int value;      /* the place of this value, or -1 if it is not wanted itself */
+    int first;      /* the places of this value and of all that is wanted inside it, ... */
+    int end;        /* ... up to before this one */
+    int child;      /* the first of the fields inside, or -1 */
+    int next;       /* the next beside this one, or -1 */
+} dw_field;
+
+enum dw_type {
+    DW_MISSING = 0,
+    DW_NULL = 1,
+    DW_FALSE = 2,
+    DW_TRUE = 3,
+    DW_INTEGER = 4,
+    DW_REAL = 5, /* certainly no more than a double holds */
+    DW_STRING = 6,
+    DW_ESCAPED = 7, /* a string with escapes */
+    DW_OBJECT = 8,
+    DW_ARRAY = 9
+};
+
+/* Where a value stands, all of it: a string with its quotes. */
+typedef struct dw_value {
+    size_t offset;
+    size_t length;
+    int type; /* a dw_type */
+} dw_value;
+
+typedef struct dw_project {
+    const dw_field *fields;
+    dw_value *values;           /* one for each place */
+    unsigned char lengths[512]; /* of the tokens of the text before */
+} dw_project;
+
+/* Reads the JSON text that begins at `in[*used]`: 1, `*used` stands behind it and `values` tells what was found (of
+ * equal keys the last). 0 says that it is no JSON text, is not whole, or is one that another reader must judge: with
+ * escapes in the keys it had to look at, more than 64 levels below them, or numbers that may be out of range. */
+int dw_project_text(dw_project *s, const unsigned char *in, size_t len, size_t *used);
+
 /* cffi: end */
 
 #ifdef __cplusplus
