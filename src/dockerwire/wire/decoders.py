@@ -6,19 +6,33 @@ makes the decoder of one body. Trouble told in-band becomes a `StreamError` in i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ..errors import Malformed, ProtocolError, StreamError, Truncated
 from ..kernel.items import Frame
-from .jsontext import loads
+from ..kernel.project import Rows, parse_field, projector
+from .jsontext import loads, loads_all
 
 if TYPE_CHECKING:
     from ..kernel.face import Kernel
     from ..kernel.items import LogRecord
     from .limits import Limits
 
-__all__ = ["Chunks", "Documents", "Format", "Frames", "Items", "Records"]
+__all__ = [
+    "Chunks",
+    "DecodedDocuments",
+    "Documents",
+    "Format",
+    "Frames",
+    "Items",
+    "ProjectedDocuments",
+    "RawDocuments",
+    "Records",
+]
 
 E = TypeVar("E")
 
@@ -129,19 +143,31 @@ class _TTYItems(_ChunkItems):
 
 
 class _DocumentItems:
-    def __init__(self, splitter: Any, in_band_errors: bool) -> None:
+    """JSON texts, cut out of the body and then read.
+
+    `split` and `read` are the two halves of `feed`: what is read late, a few at a time, is still in the cache when it
+    is used, and what is not used is never read.
+    """
+
+    def __init__(self, splitter: Any) -> None:
         self._splitter = splitter
-        self._in_band_errors = in_band_errors
         self.error: ProtocolError | None = None
 
     def feed(self, data: bytes) -> list[Any]:
-        texts = self._splitter.feed(data)
+        return _listed(self.read(self.split(data)))
+
+    def split(self, data: bytes) -> list[bytes]:
+        texts: list[bytes] = self._splitter.feed(data)
         self.error = self._splitter.error
-        return self._read(texts)
+        return texts
+
+    def read(self, texts: list[bytes]) -> Sequence[Any]:
+        """The items of `texts`. `error` is set where one is malformed; those before it are given."""
+        return texts
 
     def finish(self) -> list[Any]:
         try:
-            return self._read(self._splitter.finish())
+            return _listed(self.read(self._splitter.finish()))
         except ProtocolError as error:
             self.error = error
             return []
@@ -160,25 +186,95 @@ class _DocumentItems:
         self.error = _cut_short(partial, None)
         return []
 
-    def _read(self, texts: list[bytes]) -> list[Any]:
-        values: list[Any] = []
-        try:
-            for text in texts:
-                value = loads(text)
-                values.append(self._told(value) if self._in_band_errors else value)
-        except Malformed as error:
-            self.error = error
-        return values
 
-    @staticmethod
-    def _told(value: Any) -> Any:
-        # moby api/types/jsonstream: `errorDetail` since ever, `error` for old clients (deprecated in 1.48).
-        if not isinstance(value, dict) or not (value.get("error") or value.get("errorDetail")):
-            return value
-        detail = value.get("errorDetail")
-        detail = detail if isinstance(detail, dict) else {}
-        message, code = detail.get("message") or value.get("error") or "", detail.get("code")
-        return StreamError(str(message), code if isinstance(code, int) else None, value)
+def _listed(items: Sequence[Any]) -> list[Any]:
+    return items if isinstance(items, list) else list(items)
+
+
+class _ValueItems(_DocumentItems):
+    """Their values."""
+
+    def __init__(self, splitter: Any, in_band_errors: bool) -> None:
+        super().__init__(splitter)
+        self._in_band_errors = in_band_errors
+
+    def read(self, texts: list[bytes]) -> list[Any]:
+        values, error = loads_all(texts)
+        self.error = error or self.error
+        if not self._in_band_errors:
+            return values
+        try:
+            if all(map(_ERROR_KEYS.isdisjoint, values)):
+                return values
+        except TypeError:  # not all are objects
+            pass
+        return [_told(value) or value for value in values]
+
+
+_ERROR_KEYS = frozenset(("error", "errorDetail"))
+
+
+def _told(value: Any) -> StreamError | None:
+    """The error that a document tells of."""
+    # moby api/types/jsonstream: `errorDetail` since ever, `error` for old clients (deprecated in 1.48).
+    if not isinstance(value, dict) or not (value.get("error") or value.get("errorDetail")):
+        return None
+    detail = value.get("errorDetail")
+    detail = detail if isinstance(detail, dict) else {}
+    message, code = detail.get("message") or value.get("error") or "", detail.get("code")
+    return StreamError(str(message), code if isinstance(code, int) else None, value)
+
+
+class _DecodedItems(_DocumentItems):
+    """What a decoder of the caller's makes of them. What it raises is an item too, to be raised in its place."""
+
+    def __init__(self, splitter: Any, decode: Callable[[bytes], Any], in_band_errors: bool) -> None:
+        super().__init__(splitter)
+        self._decode = functools.partial(_error_or, decode) if in_band_errors else decode
+
+    def read(self, texts: list[bytes]) -> list[Any]:
+        items: list[Any] = []
+        rest = iter(texts)
+        while len(items) < len(texts):
+            try:
+                items.extend(map(self._decode, rest))  # what was decoded before an error stays
+                if len(items) < len(texts):  # what ends an iteration would end the stream without a word (PEP 479)
+                    items.append(RuntimeError("the decoder of the documents raised StopIteration"))
+            except Exception as error:  # noqa: BLE001  whatever it is
+                items.append(error)
+        return items
+
+
+def _error_or(decode: Callable[[bytes], Any], text: bytes) -> Any:
+    # Only a text with these bytes can have the keys: letters may be written \u0065 (e), \u006f (o), \u0072 (r) too.
+    if b'"error' in text or b"\\u006" in text or b"\\u007" in text:
+        with suppress(Malformed):  # that is `decode`'s to say
+            if (told := _told(loads(text))) is not None:
+                return told
+    return decode(text)
+
+
+class _ProjectedItems(_DocumentItems):
+    """Some of their fields."""
+
+    def __init__(self, splitter: Any, kernel: Kernel, fields: tuple[str, ...], in_band_errors: bool) -> None:
+        super().__init__(splitter)
+        self._fields = fields
+        self._in_band_errors = in_band_errors
+        keys = _ERROR_KEYS if in_band_errors else ()
+        self._projector = projector(kernel)([*map(parse_field, fields), *((key,) for key in keys)], loads)
+
+    def read(self, texts: list[bytes]) -> Sequence[Any]:
+        columns = self._projector.columns(texts)
+        self.error = self._projector.error or self.error
+        rows = Rows(self._fields, columns[: len(self._fields)])
+        errors = [i for i, keys in enumerate(zip(*columns[len(self._fields) :], strict=True)) if any(keys)]
+        if not errors:
+            return rows
+        items: list[Any] = list(rows)
+        for i in errors:
+            items[i] = _told(loads(texts[i]))
+        return items
 
 
 @dataclass(frozen=True)
@@ -214,7 +310,48 @@ class Documents(Generic[E]):
     wants_tty: ClassVar[bool] = False
 
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[E]:
-        return _DocumentItems(kernel.DocumentSplitter(limits.document, limits.depth), self.in_band_errors)
+        return self._items(kernel.DocumentSplitter(limits.document, limits.depth), kernel)
+
+    def _items(self, splitter: Any, kernel: Kernel) -> Items[E]:
+        return _ValueItems(splitter, self.in_band_errors)
+
+
+@dataclass(frozen=True)
+class RawDocuments(Documents[bytes]):
+    """The texts as they came; nobody looks into them."""
+
+    def _items(self, splitter: Any, kernel: Kernel) -> Items[bytes]:
+        return _DocumentItems(splitter)
+
+
+@dataclass(frozen=True)
+class DecodedDocuments(Documents[E]):
+    """What `decode` makes of each text."""
+
+    decode: Callable[[bytes], E] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not callable(self.decode):
+            raise TypeError(f"loads: something to call is needed, not {type(self.decode).__name__}")
+
+    def _items(self, splitter: Any, kernel: Kernel) -> Items[E]:
+        return _DecodedItems(splitter, self.decode, self.in_band_errors)
+
+
+@dataclass(frozen=True)
+class ProjectedDocuments(Documents["tuple[Any, ...]"]):
+    """Tuples of the values of `fields` (see `dockerwire.kernel.project`)."""
+
+    fields: tuple[str, ...] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise ValueError("fields: at least one is needed")
+        if len(set(map(parse_field, self.fields))) < len(self.fields):
+            raise ValueError(f"fields: one of them is named twice: {', '.join(self.fields)}")
+
+    def _items(self, splitter: Any, kernel: Kernel) -> Items[tuple[Any, ...]]:
+        return _ProjectedItems(splitter, kernel, self.fields, self.in_band_errors)
 
 
 @dataclass(frozen=True)

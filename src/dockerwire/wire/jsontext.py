@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import Malformed
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "loads_all"]
 
 
 def _refuse(text: str) -> Any:
@@ -31,8 +31,9 @@ def _standard(data: bytes) -> Any:
 
 @cache
 def _library() -> Callable[[bytes], Any]:
-    # msgspec (extra `speed`) reads as fast as any and, unlike orjson, keeps integers over 64 bits exact. Imported when
-    # first needed: it costs as much as all the rest of this package.
+    # msgspec (extra `speed`) reads events and progress as fast as orjson, statistics 5 % slower, all of them 5 to 10
+    # times as fast as json, and unlike orjson it keeps integers over 64 bits exact. Imported when first needed: it
+    # costs as much as all the rest of this package.
     try:
         import msgspec
     except ImportError:
@@ -43,10 +44,31 @@ def _library() -> Callable[[bytes], Any]:
 def loads(data: bytes) -> Any:
     """The value of one JSON text. Raises `Malformed`."""
     try:
+        return _library()(data)
+    except (ValueError, RecursionError):  # every library's own error is a ValueError
+        return _judged(data)
+
+
+def loads_all(texts: list[bytes]) -> tuple[list[Any], Malformed | None]:
+    """The values of `texts`, up to the first that is malformed, and its error."""
+    values: list[Any] = []
+    rest = iter(texts)
+    while True:
         try:
-            return _library()(data)
-        except ValueError:  # every library's own error is one
-            return _standard(data)  # which judges: msgspec refuses a lone surrogate written \\udXXX, and JSON has it
+            values.extend(map(_library(), rest))  # what was read before an error stays
+        except (ValueError, RecursionError):
+            try:
+                values.append(_judged(texts[len(values)]))
+            except Malformed as error:
+                return values, error
+        else:
+            return values, None
+
+
+def _judged(data: bytes) -> Any:
+    # The standard library has the last word: msgspec refuses a lone surrogate written \\udXXX, and JSON has it.
+    try:
+        return _standard(data)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not a JSON text: {error}") from None
 

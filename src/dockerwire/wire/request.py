@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, SupportsIndex, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, SupportsIndex, TypeVar, Union, cast
 from urllib.parse import quote, unquote
 
 from ..errors import UnsupportedVersion
@@ -164,6 +164,47 @@ class StreamRequest(_Head, Generic[E]):
     """Whether the container has a TTY (so that nothing is framed); None: not said."""
     tty_inspect: Request[bool] | None = None
     """The request that tells, where it matters."""
+
+    def raw(self) -> StreamRequest[bytes]:
+        """This request, for each JSON document as it came, byte for byte.
+
+        Nobody looks into them: a document that tells of an error is an item like others. TypeError where the answer is
+        no stream of JSON documents; the same in the two below.
+        """
+        from .decoders import RawDocuments
+
+        return replace(cast("StreamRequest[bytes]", self), items=RawDocuments(self._in_band_errors("raw")))
+
+    def decoded(self, loads: Callable[[bytes], T]) -> StreamRequest[T]:
+        """This request, for what `loads` makes of each JSON document.
+
+        ``decoded(msgspec.json.Decoder(Stats).decode)``. What `loads` raises is raised where the document stands, and
+        the stream can be read on. Documents that tell of an error (pull, push, build, load) are `StreamError`s as
+        ever: `loads` does not see them.
+        """
+        from .decoders import DecodedDocuments
+
+        in_band_errors = self._in_band_errors("decoded")
+        return replace(cast("StreamRequest[T]", self), items=DecodedDocuments(in_band_errors, decode=loads))
+
+    def projected(self, *fields: str) -> StreamRequest[tuple[Any, ...]]:
+        """This request, for some fields of each JSON document: tuples (`dockerwire.kernel.project.Rows`: in columns).
+
+        ``projected("read", "cpu_stats.cpu_usage.total_usage", "cpu_stats.cpu_usage.percpu_usage.0")``: names of members
+        and numbers of elements with dots between them; a dot in a name has a backslash before it. The values are those
+        that the whole document would have there, or None. Raises ValueError for a field that is none.
+        """
+        from .decoders import ProjectedDocuments
+
+        format_ = ProjectedDocuments(self._in_band_errors("projected"), fields=fields)
+        return replace(cast("StreamRequest[tuple[Any, ...]]", self), items=format_)
+
+    def _in_band_errors(self, method: str) -> bool:
+        from .decoders import Documents
+
+        if not isinstance(self.items, Documents):
+            raise TypeError(f"{self.operation}: {method}() is for a stream of JSON documents")
+        return self.items.in_band_errors
 
 
 @dataclass(frozen=True, eq=False, repr=False)
