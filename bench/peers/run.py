@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -83,19 +83,31 @@ class Row:
 # --- running ---
 
 
-def once(row: Row, socket: str, repeat: int, expected: dict[str, dict[str, int]]) -> dict[str, Any]:
-    """One run's figures, checked against what the tape holds."""
+def once(
+    row: Row,
+    socket: str,
+    repeat: int,
+    expected: dict[str, dict[str, int]],
+    meanwhile: Callable[[int], None] = lambda pid: None,
+) -> dict[str, Any]:
+    """One run's figures, checked against what the tape holds. `meanwhile` is given the client's process number."""
+    command = [*row.command, socket, row.job, str(repeat)]
     try:
-        done = subprocess.run(
-            [*row.command, socket, row.job, str(repeat)], capture_output=True, text=True, timeout=600, check=False
-        )
+        client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise Unavailable(f"there is no {row.command[0]}: make -C bench/peers peers") from None
-    if done.returncode == CANNOT:
-        raise Unavailable(done.stderr.strip())
-    if done.returncode:
-        raise Failure(f"{row.label}, {row.job}: status {done.returncode}\n{done.stderr.strip()}")
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with client:
+        try:
+            meanwhile(client.pid)
+            out, err = client.communicate(timeout=600)
+        except BaseException:
+            client.kill()
+            raise
+    if client.returncode == CANNOT:
+        raise Unavailable(err.strip())
+    if client.returncode:
+        raise Failure(f"{row.label}, {row.job}: status {client.returncode}\n{err.strip()}")
+    figures: dict[str, Any] = json.loads(out.splitlines()[-1])
     check(row, figures, repeat, expected)
     return figures
 
