@@ -21,10 +21,14 @@ enum {
     DONE
 };
 
-static unsigned int hex_value(unsigned char byte)
-{
-    return byte <= '9' ? byte - (unsigned int)'0' : (byte | 0x20u) - (unsigned int)'a' + 10;
-}
+#define MAX_DIGITS 15 /* of a size that is below 2^63 whatever they are */
+
+/* The value of a hexadecimal digit, and one; 0 for any other byte. */
+static const unsigned char hex[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 static int is_token(unsigned char byte)
 {
@@ -59,10 +63,10 @@ static int read_line(dw_chunked *s, unsigned char byte)
         return DW_LONG_CHUNK_LINE;
     s->line++;
     if (s->state == SIZE || s->state == DIGITS) {
-        if (dw_is_hex(byte)) {
+        if (hex[byte]) {
             if (s->size >= UINT64_C(1) << 59)
                 return DW_BIG_CHUNK_SIZE;
-            s->size = s->size << 4 | hex_value(byte);
+            s->size = s->size << 4 | (hex[byte] - 1u);
             s->state = DIGITS;
             return DW_OK;
         }
@@ -132,6 +136,24 @@ static uint64_t limit_of(const dw_chunked *s, int status)
                                           : 0;
 }
 
+/* The CRLF behind the data and a chunk-size line as engines write it, digits alone, where all of it is there: its
+ * length. 0 where it is not, or is otherwise: then read_line and others read it byte by byte. */
+static size_t read_short_line(dw_chunked *s, const unsigned char *in, size_t len)
+{
+    size_t start = s->state == DATA_CR ? 2 : 0, digits = dw_least(s->max_line, MAX_DIGITS), at = start;
+    uint64_t size = 0;
+
+    if (len < start + MAX_DIGITS + 2 || (start && (in[0] != '\r' || in[1] != '\n')))
+        return 0;
+    for (; at < start + digits && hex[in[at]]; at++)
+        size = size << 4 | (hex[in[at]] - 1u);
+    if (at == start || in[at] != '\r' || in[at + 1] != '\n')
+        return 0;
+    s->size = size;
+    s->state = size ? DATA : TRAILER;
+    return at + 2;
+}
+
 int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, size_t *run)
 {
     size_t pos = *used;
@@ -149,6 +171,13 @@ int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *u
                 s->state = DATA_CR;
             status = DW_FULL;
             break;
+        }
+        if (s->state == DATA_CR || s->state == SIZE) {
+            size_t length = read_short_line(s, in + pos, len - pos);
+            if (length) {
+                pos += length;
+                continue;
+            }
         }
         if (s->state <= LINE_LF)
             status = read_line(s, in[pos]);

@@ -1,6 +1,4 @@
 /* The multiplexed stream, moby pkg/stdcopy: stream type, three bytes that nobody looks at, length, payload. */
-#include <string.h>
-
 #include "internal.h"
 
 enum { HEADER, PAYLOAD };
@@ -14,22 +12,13 @@ int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used
     s->common.position -= *used; /* where this portion began */
     while (status == DW_OK && (pos < len || (s->state == PAYLOAD && !s->piece))) {
         if (s->state == HEADER) {
-            size_t part = dw_least(8 - s->common.fill, len - pos);
-            if (!s->common.fill && in[pos] > 3) {
-                status = dw_fail(&s->common, DW_BAD_STREAM, s->common.position + pos, 0);
+            const unsigned char *header = dw_header(&s->common, in, len, &pos, &status);
+            if (header == NULL)
                 break;
-            }
-            memcpy(s->common.field + s->common.fill, in + pos, part);
-            s->common.fill += (unsigned int)part;
-            pos += part;
-            if (s->common.fill == 8) {
-                const unsigned char *h = s->common.field;
-                s->stream = h[0];
-                s->common.fill = 0;
-                s->left = (uint64_t)h[4] << 24 | (uint64_t)h[5] << 16 | (uint64_t)h[6] << 8 | h[7];
-                s->piece = s->left < s->max_piece ? s->left : s->max_piece;
-                s->state = PAYLOAD;
-            }
+            s->stream = header[0];
+            s->left = dw_frame_length(header);
+            s->piece = s->left < s->max_piece ? s->left : s->max_piece;
+            s->state = PAYLOAD;
         } else if (n == max) {
             status = DW_FULL;
         } else {

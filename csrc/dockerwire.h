@@ -85,12 +85,12 @@ enum dw_kind {
 typedef struct dw_span {
     size_t offset; /* in the portion */
     size_t length;
-    int64_t time_ns; /* logs: nanoseconds since the epoch, where has_time */
-    int has_time;    /* logs: this line has a time, and int64 holds it */
-    int kind;
-    int keep;   /* where this item is kept; empty again when it is whole */
-    int stream; /* frames and logs: 0 stdin, 1 stdout, 2 stderr, 3 systemerr */
-    int drop;   /* logs: that many bytes at the end of what was kept do not belong to the line */
+    int64_t time_ns;        /* logs: nanoseconds since the epoch, where has_time */
+    unsigned char has_time; /* logs: this line has a time, and int64 holds it */
+    unsigned char kind;
+    unsigned char keep;   /* where this item is kept; empty again when it is whole */
+    unsigned char stream; /* frames and logs: 0 stdin, 1 stdout, 2 stderr, 3 systemerr */
+    unsigned char drop;   /* logs: that many bytes at the end of what was kept do not belong to the line */
 } dw_span;
 
 /* The chunked transfer coding, RFC 9112 section 7.1. */

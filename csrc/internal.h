@@ -2,6 +2,8 @@
 #ifndef DOCKERWIRE_INTERNAL_H
 #define DOCKERWIRE_INTERNAL_H
 
+#include <string.h>
+
 #include "dockerwire.h"
 
 static inline int dw_fail(dw_common *common, int status, uint64_t offset, uint64_t limit)
@@ -19,6 +21,38 @@ static inline int dw_cut(dw_common *common, int status, uint64_t missing, int ke
     return dw_fail(common, status, common->position, 0);
 }
 
+/* The eight bytes of a frame's header, where they stand or put together from several portions. NULL where more are due
+ * or, with a fault in `*status`, where they are no header. */
+static inline const unsigned char *dw_header(dw_common *common, const unsigned char *in, size_t len, size_t *pos,
+                                             int *status)
+{
+    const unsigned char *at = in + *pos;
+    size_t part = len - *pos;
+
+    if (!common->fill && *at > 3) {
+        *status = dw_fail(common, DW_BAD_STREAM, common->position + *pos, 0);
+        return NULL;
+    }
+    if (!common->fill && part >= 8) {
+        *pos += 8;
+        return at;
+    }
+    if (part > 8 - common->fill)
+        part = 8 - common->fill;
+    memcpy(common->field + common->fill, at, part);
+    common->fill += (unsigned int)part;
+    *pos += part;
+    if (common->fill < 8)
+        return NULL;
+    common->fill = 0;
+    return common->field;
+}
+
+static inline uint32_t dw_frame_length(const unsigned char *header)
+{
+    return (uint32_t)header[4] << 24 | (uint32_t)header[5] << 16 | (uint32_t)header[6] << 8 | header[7];
+}
+
 static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, size_t offset, size_t length)
 {
     dw_span *span = &spans[(*n)++];
@@ -26,9 +60,9 @@ static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, s
     span->length = length;
     span->time_ns = 0;
     span->has_time = 0;
-    span->kind = kind;
-    span->keep = stream;
-    span->stream = stream;
+    span->kind = (unsigned char)kind;
+    span->keep = (unsigned char)stream;
+    span->stream = (unsigned char)stream;
     span->drop = 0;
     return span;
 }

@@ -3,6 +3,16 @@
  * inside a text is refused, since it tells that the text was cut. */
 #include "internal.h"
 
+/* -DDW_NO_SIMD leaves this out, as do machines that have neither: each byte is then looked at by itself. */
+#if !defined DW_NO_SIMD && defined __GNUC__ && (defined __SSE2__ || defined __aarch64__)
+#define DW_SIMD
+#ifdef __SSE2__
+#include <emmintrin.h>
+#else
+#include <arm_neon.h>
+#endif
+#endif
+
 enum { GAP, STRUCTURE, OPEN_STRING, STRING, ESCAPE, NUMBER, LITERAL };
 
 #define RS 0x1e
@@ -88,6 +98,177 @@ static int step(dw_json *s, unsigned char byte)
     }
 }
 
+#ifdef DW_SIMD
+
+#ifdef __SSE2__
+typedef __m128i sixteen;
+
+static inline sixteen load(const unsigned char *in)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)in);
+}
+
+static inline sixteen equal(sixteen v, char byte)
+{
+    return _mm_cmpeq_epi8(v, _mm_set1_epi8(byte));
+}
+
+static inline sixteen is_bracket(sixteen v)
+{
+    sixteen lower = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* [ and ] become { and } */
+    return _mm_or_si128(equal(lower, '{'), equal(lower, '}'));
+}
+
+static inline uint64_t bits(sixteen a, sixteen b, sixteen c, sixteen d)
+{
+    return (uint64_t)(unsigned int)_mm_movemask_epi8(a) | (uint64_t)(unsigned int)_mm_movemask_epi8(b) << 16 |
+           (uint64_t)(unsigned int)_mm_movemask_epi8(c) << 32 | (uint64_t)(unsigned int)_mm_movemask_epi8(d) << 48;
+}
+#else
+typedef uint8x16_t sixteen;
+
+static inline sixteen load(const unsigned char *in)
+{
+    return vld1q_u8(in);
+}
+
+static inline sixteen equal(sixteen v, char byte)
+{
+    return vceqq_u8(v, vdupq_n_u8((uint8_t)byte));
+}
+
+static inline sixteen is_bracket(sixteen v)
+{
+    sixteen lower = vorrq_u8(v, vdupq_n_u8(0x20)); /* [ and ] become { and } */
+    return vorrq_u8(equal(lower, '{'), equal(lower, '}'));
+}
+
+static inline uint64_t bits(sixteen a, sixteen b, sixteen c, sixteen d)
+{
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    sixteen w = vld1q_u8(weights), low = vpaddq_u8(vandq_u8(a, w), vandq_u8(b, w)),
+            high = vpaddq_u8(vandq_u8(c, w), vandq_u8(d, w));
+    low = vpaddq_u8(low, high);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(low, low)), 0);
+}
+#endif
+
+/* Which of 64 bytes are of a kind, the first byte in the lowest bit. */
+typedef struct block {
+    uint64_t quotes;
+    uint64_t backslashes;
+    uint64_t brackets;
+    uint64_t separators;
+} block;
+
+static inline void classify(const unsigned char *in, block *b)
+{
+    sixteen v0 = load(in), v1 = load(in + 16), v2 = load(in + 32), v3 = load(in + 48);
+    b->quotes = bits(equal(v0, '"'), equal(v1, '"'), equal(v2, '"'), equal(v3, '"'));
+    b->backslashes = bits(equal(v0, '\\'), equal(v1, '\\'), equal(v2, '\\'), equal(v3, '\\'));
+    b->separators = bits(equal(v0, RS), equal(v1, RS), equal(v2, RS), equal(v3, RS));
+    b->brackets = bits(is_bracket(v0), is_bracket(v1), is_bracket(v2), is_bracket(v3));
+}
+
+static inline size_t first_of(uint64_t x)
+{
+    return (size_t)__builtin_ctzll(x);
+}
+
+/* The bits from each set one up to the next, without that: what is inside of quotes. */
+static uint64_t between(uint64_t x)
+{
+    x ^= x << 1;
+    x ^= x << 2;
+    x ^= x << 4;
+    x ^= x << 8;
+    x ^= x << 16;
+    return x ^ x << 32;
+}
+
+/* The bytes that a backslash stands before and that are no escaping backslash themselves: of a row of backslashes every
+ * other one escapes, from the first on. `first` is 1 where the one before the block does. */
+static uint64_t escaped_by(uint64_t backslashes, uint64_t first)
+{
+    uint64_t escaped = first;
+
+    backslashes &= ~first;
+    while (backslashes) {
+        uint64_t lowest = backslashes & (~backslashes + 1);
+        escaped |= lowest << 1;
+        backslashes &= ~(lowest | lowest << 1);
+    }
+    return escaped;
+}
+
+/* Reads up to 64 bytes of a text in whose outermost bracket we are. Gives how many it has read: to the end of the text,
+ * to a fault, to before an RS. 0: a byte that JSON has no place for is among them, and step is to read them. */
+static size_t read_block(dw_json *s, const unsigned char *in, size_t len, int *status)
+{
+    unsigned char copy[64];
+    uint64_t inside, last, escaped = s->state == ESCAPE;
+    block b;
+
+    if (len < 64) {
+        memset(copy, ' ', sizeof copy);
+        memcpy(copy, in, len);
+        in = copy;
+    }
+    classify(in, &b);
+    if (b.backslashes)
+        escaped = escaped_by(b.backslashes, escaped);
+    inside = between(b.quotes & ~escaped);
+    if (s->state != STRUCTURE)
+        inside = ~inside;
+    if (b.separators) {
+        len = first_of(b.separators);
+        if (!len)
+            return 0;
+    }
+    last = UINT64_C(1) << (len - 1);
+    if (b.backslashes & ~inside) /* which escape nothing */
+        return 0;
+    b.brackets &= ~inside & (last | (last - 1));
+    for (; b.brackets; b.brackets &= b.brackets - 1) {
+        size_t at = first_of(b.brackets);
+        *status = bracket(s, in[at]);
+        if (*status != DW_OK)
+            return at;
+        if (s->state == GAP)
+            return at + 1;
+    }
+    s->state = !(inside & last) ? STRUCTURE : b.backslashes & ~escaped & last ? ESCAPE : STRING;
+    return len;
+}
+
+#endif
+
+/* Reads what is there of a text that is no number, from `at` to its end or `stop`. Gives where it stopped. */
+static size_t read_text(dw_json *s, const unsigned char *in, size_t at, size_t stop, int *status)
+{
+#ifdef DW_SIMD
+    size_t stepped = at; /* up to here by step */
+#endif
+    while (at < stop && s->state != GAP) {
+#ifdef DW_SIMD
+        if (s->depth && at >= stepped) {
+            size_t part = read_block(s, in + at, dw_least(64, stop - at), status);
+            at += part;
+            if (*status != DW_OK)
+                break;
+            if (part)
+                continue;
+            stepped = at + 64;
+        }
+#endif
+        *status = step(s, in[at]);
+        if (*status != DW_OK)
+            break;
+        at++;
+    }
+    return at;
+}
+
 /* Reads what is there of a text, from *pos on. */
 static int scan(dw_json *s, const unsigned char *in, size_t len, size_t *pos)
 {
@@ -100,12 +281,7 @@ static int scan(dw_json *s, const unsigned char *in, size_t len, size_t *pos)
         if (at < len && !is_number(in[at]))
             s->state = GAP;
     } else {
-        while (at < stop && s->state != GAP) {
-            status = step(s, in[at]);
-            if (status != DW_OK)
-                break;
-            at++;
-        }
+        at = read_text(s, in, at, stop, &status);
     }
     if (status == DW_OK && s->state != GAP && at < len)
         status = DW_LONG_DOCUMENT;

@@ -5,8 +5,6 @@
  * has the same time, or there are no times; else what is open is given as cut. A line is given in parts of max_line
  * bytes, each when a byte more is there. An empty frame is nothing. A frame of systemerr is one line, whatever is in
  * it. With a TTY there are no frames: all is stream 1, and one CR before the newline is dropped. */
-#include <string.h>
-
 #include "internal.h"
 
 enum { HEADER, PIECE, TIMESTAMP, DETAILS, TEXT };
@@ -15,6 +13,7 @@ enum { HEADER, PIECE, TIMESTAMP, DETAILS, TEXT };
 #define MAX_SYSTEMERR 65536
 #define MAX_DETAILS 65536
 #define DETAILS_KEPT 4
+#define USUAL 30 /* bytes of a timestamp as engines write it */
 
 /* Whether the time is an int64 of nanoseconds, and which. */
 static int to_ns(int64_t seconds, int32_t nanos, int64_t *ns)
@@ -35,7 +34,7 @@ static dw_span *give(dw_log *s, dw_span *spans, size_t *n, int kind, int stream,
     dw_span *r = dw_put(spans, n, kind, stream, offset, length);
 
     if (s->timestamps && stream != SYSTEMERR)
-        r->has_time = to_ns(line->seconds, line->nanos, &r->time_ns);
+        r->has_time = (unsigned char)to_ns(line->seconds, line->nanos, &r->time_ns);
     line->length = 0;
     line->open = 0;
     line->ends_in_cr = 0;
@@ -73,19 +72,13 @@ static int end_frame(dw_log *s, dw_span *spans, size_t *n, size_t pos)
 
 static int read_header(dw_log *s, const unsigned char *in, size_t len, size_t *pos, dw_span *spans, size_t *n)
 {
-    size_t part = dw_least(8 - s->common.fill, len - *pos);
-    const unsigned char *h = s->common.field;
+    int status = DW_OK;
+    const unsigned char *header = dw_header(&s->common, in, len, pos, &status);
 
-    if (!s->common.fill && in[*pos] > 3)
-        return dw_fail(&s->common, DW_BAD_STREAM, s->common.position + *pos, 0);
-    memcpy(s->common.field + s->common.fill, in + *pos, part);
-    s->common.fill += (unsigned int)part;
-    *pos += part;
-    if (s->common.fill < 8)
-        return DW_OK;
-    s->common.fill = 0;
-    s->stream = h[0];
-    s->left = (uint64_t)h[4] << 24 | (uint64_t)h[5] << 16 | (uint64_t)h[6] << 8 | h[7];
+    if (header == NULL)
+        return status;
+    s->stream = header[0];
+    s->left = dw_frame_length(header);
     s->state = PIECE;
     if (s->stream == SYSTEMERR)
         s->lines[SYSTEMERR].open = 1;
@@ -99,6 +92,12 @@ static int read_timestamp(dw_log *s, const unsigned char *in, size_t end, size_t
     int64_t seconds;
     int32_t nanos;
 
+    if (!s->common.fill && end - at > USUAL && text[USUAL] == ' ' &&
+        dw_parse_timestamp(text, USUAL, &seconds, &nanos) == DW_OK) {
+        *pos += USUAL + 1;
+        begin_line(s, seconds, nanos, s->common.position + *pos, spans, n);
+        return DW_OK;
+    }
     while (at < end && at - *pos < room && in[at] != ' ' && in[at] != '\n')
         at++;
     if (s->common.fill || at == end) { /* it came, or comes, in several portions */
@@ -197,7 +196,7 @@ static void read_text(dw_log *s, const unsigned char *in, size_t end, size_t *po
         give(s, spans, n, DW_WHOLE, s->stream, start, length - 1);
     else {
         int drop = s->tty && !length && line->ends_in_cr;
-        give(s, spans, n, DW_WHOLE, s->stream, start, length)->drop = drop;
+        give(s, spans, n, DW_WHOLE, s->stream, start, length)->drop = (unsigned char)drop;
     }
     s->state = PIECE;
     *pos = stop + 1;

@@ -261,7 +261,7 @@ static void fill(dw_columns *c, int logs, size_t count, const char *const *texts
     for (i = 0; i < count; i++) {
         dw_span span;
         memset(&span, 0, sizeof span);
-        span.stream = streams[i];
+        span.stream = (unsigned char)streams[i];
         span.kind = logs && partial[i] ? DW_CUT : DW_WHOLE;
         span.has_time = logs && times[i] != INT64_MIN;
         span.time_ns = logs ? times[i] : 0;

@@ -147,6 +147,7 @@ static void logs(int options, uint64_t max_line, const char *input, size_t lengt
 }
 
 #define H(stream, length) stream "\0\0\0\0\0\0" length
+#define PAD "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define T0 "1970-01-01T00:00:00Z" /* 20 bytes */
 #define T1 "1970-01-01T00:00:00.000000001Z"
 
@@ -186,6 +187,41 @@ static void test_json(void)
     JSON("\"a\x1e\"", 99, 9, "!BAD_RS@2");
     JSON("{} {\"b\":", 99, 9, "{};!CUT_DOCUMENT@8({\"b\":)");
     JSON("fal", 99, 9, "!CUT_DOCUMENT@3(fal)");
+}
+
+/* Strings that are looked at many bytes at a time, with rows of backslashes and brackets at every place of a block. */
+static void test_json_blocks(void)
+{
+    static char input[200], wanted[300];
+    size_t pad, row;
+
+    for (pad = 44; pad < 70; pad++)
+        for (row = 0; row < 6; row++) {
+            size_t n = (size_t)sprintf(input, "{\"a]\":[\"%.*s%.*s", (int)pad, PAD, (int)row, "\\\\\\\\\\\\");
+            if (row % 2) /* the quote is a character of the string, and the bracket is one */
+                n += (size_t)sprintf(input + n, "\"]}\\u005b");
+            n += (size_t)sprintf(input + n, "\",{}]}");
+            sprintf(wanted, "<%zu>;[];.", n);
+            if (n <= 100)
+                sprintf(wanted, "%s;[];.", input);
+            n += (size_t)sprintf(input + n, "[]");
+            json(input, n, 999, 9, wanted);
+            input[n - 3] = ']'; /* closes what is an object */
+            sprintf(wanted, "!BAD_CLOSER@%zu", n - 3);
+            json(input, n, 999, 9, wanted);
+            input[n - 3] = '\x1e';
+            sprintf(wanted, "!BAD_RS@%zu", n - 3);
+            json(input, n, 999, 9, wanted);
+        }
+    for (pad = 50; pad < 70; pad++) { /* outside of a string a backslash escapes nothing */
+        size_t n = (size_t)sprintf(input, "[%.*s\\\"]\"]1 ", (int)pad, PAD);
+        sprintf(wanted, "<%zu>;1;.", n - 2);
+        if (n - 2 <= 100)
+            sprintf(wanted, "%.*s;1;.", (int)n - 2, input);
+        json(input, n, 999, 9, wanted);
+        sprintf(wanted, "!LONG_DOCUMENT@%zu", n - 3);
+        json(input, n, n - 3, 9, wanted);
+    }
 }
 
 static void test_logs(void)
@@ -304,6 +340,7 @@ int main(void)
 {
     test_frames();
     test_json();
+    test_json_blocks();
     test_logs();
     test_long();
     test_faults_of_the_coding();

@@ -1,16 +1,7 @@
 /* RFC 3339, as engines write it and Go reads it; T and Z are capital, zones are below 24 hours, no leap seconds. */
-#include "internal.h"
+#include <string.h>
 
-static int digits(const unsigned char *text, int count)
-{
-    int i, value = 0;
-    for (i = 0; i < count; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return -1;
-        value = value * 10 + (text[i] - '0');
-    }
-    return value;
-}
+#include "internal.h"
 
 /* Days from 1970-01-01, for years 0 to 9999. A year is counted from March, so that the leap day is its last. */
 static int64_t days_from_civil(int year, int month, int day)
@@ -28,45 +19,96 @@ static int month_length(int year, int month)
     return lengths[month - 1] + (month == 2 && leap);
 }
 
+static int is_digit(unsigned char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* Whether eight bytes are digits, in any byte order: 0x30 to 0x39. */
+static int all_digits(const unsigned char *text)
+{
+    uint64_t v;
+    memcpy(&v, text, sizeof v);
+    return ((v & UINT64_C(0xf0f0f0f0f0f0f0f0)) |
+            ((v + UINT64_C(0x0606060606060606)) & UINT64_C(0xf0f0f0f0f0f0f0f0)) >> 4) == UINT64_C(0x3333333333333333);
+}
+
+static int two(const unsigned char *text)
+{
+    return text[0] * 10 + text[1] - '0' * 11;
+}
+
+static int three(const unsigned char *text)
+{
+    return text[0] * 100 + text[1] * 10 + text[2] - '0' * 111;
+}
+
+/* The date and the time of day at the beginning of `text`, which has 20 bytes at least. */
+static int read_seconds(const unsigned char *text, int64_t *seconds)
+{
+    /* Its fourteen digits by themselves: the four of the year, and each pair of the other five with its neighbours. */
+    unsigned char joined[16];
+    int year, month, day, hour, minute, second;
+
+    if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':')
+        return DW_BAD_TIMESTAMP;
+    memcpy(joined, text, 4);
+    memcpy(joined + 4, text + 5, 2);
+    memcpy(joined + 6, text + 8, 2);
+    memcpy(joined + 8, text + 11, 2);
+    memcpy(joined + 10, text + 14, 2);
+    memcpy(joined + 12, text + 17, 2);
+    memcpy(joined + 14, text + 17, 2);
+    if (!all_digits(joined) || !all_digits(joined + 8))
+        return DW_BAD_TIMESTAMP;
+    year = two(text) * 100 + two(text + 2);
+    month = two(text + 5);
+    day = two(text + 8);
+    hour = two(text + 11);
+    minute = two(text + 14);
+    second = two(text + 17);
+    if (month < 1 || month > 12 || day < 1 || day > month_length(year, month) || hour > 23 || minute > 59 ||
+        second > 59)
+        return DW_BAD_TIMESTAMP;
+    *seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    return DW_OK;
+}
+
 int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos)
 {
-    int year, month, day, hour, minute, second, zone = 0;
+    int zone = 0;
     int32_t fraction = 0, unit = 100000000;
     size_t pos = 19;
 
-    if (len < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':')
+    if (len < 20 || read_seconds(text, seconds) != DW_OK)
         return DW_BAD_TIMESTAMP;
-    year = digits(text, 4);
-    month = digits(text + 5, 2);
-    day = digits(text + 8, 2);
-    hour = digits(text + 11, 2);
-    minute = digits(text + 14, 2);
-    second = digits(text + 17, 2);
-    if (year < 0 || month < 1 || month > 12 || day < 1 || day > month_length(year, month) || hour < 0 || hour > 23 ||
-        minute < 0 || minute > 59 || second < 0 || second > 59)
-        return DW_BAD_TIMESTAMP;
+    if (len == 30 && text[19] == '.' && text[29] == 'Z' && all_digits(text + 20) && all_digits(text + 21)) {
+        *nanos = (three(text + 20) * 1000 + three(text + 23)) * 1000 + three(text + 26); /* as engines write it */
+        return DW_OK;
+    }
     if (text[pos] == '.') {
         pos++;
-        if (pos == len || text[pos] < '0' || text[pos] > '9')
+        if (pos == len || !is_digit(text[pos]))
             return DW_BAD_TIMESTAMP;
-        for (; pos < len && text[pos] >= '0' && text[pos] <= '9'; pos++) {
+        for (; pos < len && is_digit(text[pos]); pos++) {
             fraction += (text[pos] - '0') * unit;
             unit /= 10;
         }
     }
     if (pos < len && (text[pos] == '+' || text[pos] == '-')) {
         int hours, minutes;
-        if (len - pos != 6 || text[pos + 3] != ':')
+        if (len - pos != 6 || text[pos + 3] != ':' || !is_digit(text[pos + 1]) || !is_digit(text[pos + 2]) ||
+            !is_digit(text[pos + 4]) || !is_digit(text[pos + 5]))
             return DW_BAD_TIMESTAMP;
-        hours = digits(text + pos + 1, 2);
-        minutes = digits(text + pos + 4, 2);
-        if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+        hours = two(text + pos + 1);
+        minutes = two(text + pos + 4);
+        if (hours > 23 || minutes > 59)
             return DW_BAD_TIMESTAMP;
         zone = (hours * 60 + minutes) * (text[pos] == '+' ? 60 : -60);
     } else if (pos + 1 != len || text[pos] != 'Z') {
         return DW_BAD_TIMESTAMP;
     }
-    *seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone;
+    *seconds -= zone;
     *nanos = fraction;
     return DW_OK;
 }

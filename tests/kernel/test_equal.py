@@ -118,6 +118,24 @@ def test_documents(data: bytes, sizes: list[int], max_document: int, max_depth: 
 
 
 @given(
+    words=st.lists(
+        st.sampled_from([b'"', b'"', b"\\", b"\\\\", b'\\"', b"[", b"]", b"{", b"}", b"\x1e", b"", b"12", b"[{}]"]),
+        max_size=60,
+    ),
+    gaps=st.lists(st.integers(0, 70), min_size=1, max_size=9),
+    filler=st.sampled_from([b"x", b" ", b"\x80", b"\xff", b"|", b";"]),
+    sizes=st.lists(st.integers(0, 300), max_size=20),
+    max_document=st.just(1 << 20) | st.integers(1, 2000),
+)
+def test_long_documents(
+    words: list[bytes], gaps: list[int], filler: bytes, sizes: list[int], max_document: int
+) -> None:
+    """Where many bytes are looked at in one step: a body of what counts, with stretches between that do not."""
+    data = b"[" + b"".join(word + filler * gaps[i % len(gaps)] for i, word in enumerate(words))
+    the_same_everywhere(lambda kernel: kernel.DocumentSplitter(max_document), data, sizes)
+
+
+@given(
     data=frames(
         STAMP + b" ", STAMP + b" k=v ", STAMP + b"  ", b"k=%41 ", b"text", b"line\n", b"\n", b"\r\n", b" ", b"x" * 70
     )
@@ -137,6 +155,15 @@ def read(kernel: ModuleType, text: bytes) -> Any:
         return kernel.parse_timestamp(text)
     except Malformed as error:
         return str(error), error.offset
+
+
+@pytest.mark.untraced
+def test_every_byte_at_every_place_of_a_timestamp() -> None:
+    for usual in (STAMP, b"2023-02-28T23:59:59.999999999Z", b"2024-05-01T12:00:00Z", b"2024-05-01T12:00:00.5+05:30"):
+        for at in range(len(usual)):
+            for byte in range(256):
+                text = usual[:at] + bytes([byte]) + usual[at + 1 :]
+                assert len({read(kernel, text) for kernel in KERNELS}) == 1, text
 
 
 @given(

@@ -30,11 +30,11 @@ cdef extern from "dockerwire.h" nogil:
         size_t offset
         size_t length
         int64_t time_ns
-        int has_time
-        int kind
-        int keep
-        int stream
-        int drop
+        unsigned char has_time
+        unsigned char kind
+        unsigned char keep
+        unsigned char stream
+        unsigned char drop
 
     ctypedef struct dw_chunked:
         dw_common common
