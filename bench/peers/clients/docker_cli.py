@@ -1,7 +1,7 @@
 """The docker command, measured from outside (`wait4`), less the same command with an empty answer.
 
-What it writes goes to /dev/null while it is measured, which is cheapest for it; a second, unmeasured run through a pipe
-tells what it wrote.
+What it writes goes to /dev/null, which is cheapest for it; one more run, not measured, tells through a pipe what that
+is. `logs:pipe` is what a program pays that reads its logs, without that program's own part.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import measure
 from measure import LIMITS, Job
 
 LOGS = ("logs", "logs_ts", "logs_co", "logs_f", "tty")
-NAMES = (*LOGS, "attach", "events", "list_cl", "list_ch")
+NAMES = (*LOGS, "logs:pipe", "attach", "events", "list_cl", "list_ch")
 
 
 def command(socket: str, job: Job) -> list[str]:
@@ -32,57 +32,52 @@ def command(socket: str, job: Job) -> list[str]:
     return [*docker, "logs", "--follow", *(["--timestamps"] if job.name == "logs_ts" else []), name]
 
 
-def measured(arguments: list[str]) -> tuple[os.struct_rusage, float]:
-    null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-    begun = time.perf_counter()
-    process = os.posix_spawnp(arguments[0], arguments, os.environ, file_actions=null)
-    _, status, used = os.wait4(process, 0)
-    if status:
-        sys.exit(f"{' '.join(arguments)}: wait status {status}")
-    return used, time.perf_counter() - begun
+class Ran(NamedTuple):
+    used: os.struct_rusage
+    wall: float
+    lines: int
+    bytes: int
 
 
-def written(arguments: list[str]) -> tuple[int, int]:
-    """Lines and bytes."""
+def ran(arguments: list[str], piped: bool) -> Ran:
+    """To its end, writing into a pipe that is read here, or to /dev/null."""
+    reading, writing = os.pipe() if piped else (-1, os.open(os.devnull, os.O_WRONLY))
     lines = size = 0
-    with subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
-    ) as process:
-        while data := os.read(process.stdout.fileno(), 1 << 20):
+    begun = time.perf_counter()
+    actions = [(os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_DUP2, writing, 2)]
+    process = os.posix_spawnp(arguments[0], arguments, os.environ, file_actions=actions)
+    os.close(writing)
+    if piped:
+        while data := os.read(reading, 1 << 20):
             lines += data.count(b"\n")
             size += len(data)
-    if process.returncode:
-        sys.exit(f"{' '.join(arguments)}: status {process.returncode}")
-    return lines, size
+        os.close(reading)
+    _, status, used = os.wait4(process, 0)
+    wall = time.perf_counter() - begun
+    if status:
+        sys.exit(f"{' '.join(arguments)}: wait status {status}")
+    return Ran(used, wall, lines, size)
 
 
 def main() -> None:
     if shutil.which("docker") is None:
         measure.missing("the docker command")
     socket, job = measure.arguments(NAMES)
-    base, base_wall = measured(command(socket, job._replace(repeat=0)))
-    arguments = command(socket, job)
-    runs = job.repeat if job.name in LIMITS else 1
-    user = system = wall = 0.0
-    peak = 0
-    for _ in range(runs):
-        used, took = measured(arguments)
-        user += used.ru_utime - base.ru_utime
-        system += used.ru_stime - base.ru_stime
-        wall += took - base_wall
-        peak = max(peak, used.ru_maxrss)
-    lines, size = written(arguments)
+    piped = job.way == "pipe"
+    base = ran(command(socket, job._replace(repeat=0)), piped)
+    runs = [ran(command(socket, job), piped) for _ in range(job.repeat if job.name in LIMITS else 1)]
+    seen = runs[0] if piped else ran(command(socket, job), piped=True)
     by_line = job.name in (*LIMITS, "events")
     line = {
-        "items": lines * runs if by_line else None,
-        "bytes": None if by_line else size,
+        "items": seen.lines * len(runs) if by_line else None,
+        "bytes": None if by_line else seen.bytes,
         "layer": "payload",
-        "user": user,
-        "system": system,
-        "wall": wall,
-        "start_rss": base.ru_maxrss,
-        "peak_rss": peak,
-        "startup": base.ru_utime + base.ru_stime,
+        "user": sum(run.used.ru_utime - base.used.ru_utime for run in runs),
+        "system": sum(run.used.ru_stime - base.used.ru_stime for run in runs),
+        "wall": sum(run.wall - base.wall for run in runs),
+        "start_rss": base.used.ru_maxrss,
+        "peak_rss": max(run.used.ru_maxrss for run in runs),
+        "startup": base.used.ru_utime + base.used.ru_stime,
     }
     print(json.dumps(line))
 
