@@ -106,7 +106,7 @@ def once(
     if client.returncode == CANNOT:
         raise Unavailable(err.strip())
     if client.returncode:
-        raise Failure(f"{row.label}, {row.job}: status {client.returncode}\n{err.strip()}")
+        raise Failure(f"{row.label}, {row.job}: status {client.returncode}: {err.strip()[-300:]}")
     figures: dict[str, Any] = json.loads(out.splitlines()[-1])
     check(row, figures, repeat, expected)
     return figures
