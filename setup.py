@@ -19,13 +19,12 @@ KERNEL = "src/dockerwire/kernel"
 def cython() -> list[Extension]:
     from Cython.Build import cythonize
 
-    core = sorted(
-        path.as_posix() for path in Path("csrc").glob("*.c") if not path.name.startswith(("test_", "fuzz_"))
-    )
+    core = sorted(path.as_posix() for path in Path("csrc").glob("*.c") if not path.name.startswith(("test_", "fuzz_")))
     extensions = [
         Extension("dockerwire.kernel._items", [f"{KERNEL}/_items.pyx"]),
         Extension("dockerwire.kernel._columns", [f"{KERNEL}/_columns.pyx", *core], include_dirs=["csrc"]),
         Extension("dockerwire.kernel._project", [f"{KERNEL}/_project.pyx", "csrc/project.c"], include_dirs=["csrc"]),
+        Extension("dockerwire.kernel._pending", [f"{KERNEL}/_pending.pyx"]),
         Extension("dockerwire.kernel.backend_cython", [f"{KERNEL}/backend_cython.pyx", *core], include_dirs=["csrc"]),
     ]
     built: list[Extension] = cythonize(extensions, build_dir="build/cython", include_path=["src"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import weakref
 from typing import Any
 
 from .awaiting import AwaitingClient, Session, Stream
-from .core import Pause, Resolve, Wait
+from .core import Incoming, Pause, Resolve, Wait, lost
 
 __all__ = ["Client", "Session", "Stream"]
 
@@ -34,6 +35,79 @@ class Client(AwaitingClient):
             finally:
                 look_up.cancel()
         return await asyncio.sleep(0)
+
+    async def _more(self, incoming: Incoming[Any]) -> None:
+        # Where receiving is simple the loop's own callback does it, and the socket stays watched from one time to the
+        # next: with a thousand quiet streams, waking tasks and telling the selector is what costs.
+        if not incoming.plain:
+            return await super()._more(incoming)
+        incoming.raise_if_over()
+        incoming.begin_reading()
+        try:
+            if incoming.pace is not None and (seconds := incoming.pace.rest()):
+                await asyncio.sleep(seconds)
+            with incoming.connection:
+                loop = asyncio.get_running_loop()
+                reader = incoming.reader
+                if reader is None or reader.loop is not loop:
+                    reader = incoming.reader = _Reader(incoming, loop)
+                await reader.more(incoming)
+        finally:
+            incoming.end_reading()
+
+
+class _Reader:
+    """Receives for one stream in a callback of the loop."""
+
+    def __init__(self, incoming: Incoming[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._fd = incoming.connection.sock.fileno()
+        self._waiter: asyncio.Future[None] | None = None
+        self._watches = False
+        # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
+        self._incoming = weakref.ref(incoming, lambda _: self.stop())
+        incoming.connection.unwatch()
+        incoming.connection.watched = self.stop
+
+    async def more(self, incoming: Incoming[Any]) -> None:
+        """Receive once."""
+        self._waiter = self.loop.create_future()
+        if not self._watches:
+            self.loop.add_reader(self._fd, self._readable)
+            self._watches = True
+        if incoming.pace is not None:
+            incoming.pace.begins()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _readable(self) -> None:
+        incoming, waiter = self._incoming(), self._waiter
+        if incoming is None or waiter is None or waiter.done():
+            self.stop()  # until it is waited for again
+            return
+        try:
+            data = incoming.connection.receive_now()
+            if incoming.pace is not None:
+                incoming.pace.received(len(data))
+            incoming.feed(data)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            broken = lost(error)
+            broken.__cause__ = error
+            waiter.set_exception(broken)
+        except BaseException as error:  # noqa: BLE001  the task's to raise, not the loop's
+            waiter.set_exception(error)
+        else:
+            waiter.set_result(None)
+
+    def stop(self) -> None:
+        """Do not watch the socket any more."""
+        if self._watches:
+            self._watches = False
+            self.loop.remove_reader(self._fd)
 
 
 async def _ready(fd: int, effect: Wait) -> tuple[bool, bool]:

@@ -9,10 +9,12 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from ..errors import ConnectError, ConnectionLost, Timeout
+from ..kernel.face import Buffer
 from ..wire.host import Address, ssh_command
 from ..wire.tls import TLS
 from .steps import Deadline, Pause, Resolve, Steps, Wait
@@ -20,6 +22,17 @@ from .steps import Deadline, Pause, Resolve, Steps, Wait
 RECEIVE_SIZE = 256 * 1024
 _EXIT_SECONDS = 1.0  # that ssh may take to end once it has closed its output
 _WORDS_SHOWN = 2000  # bytes of its stderr
+
+_own = threading.local()
+
+
+def _buffer() -> memoryview:
+    """Where this thread receives: what came is decoded before it receives again, whatever the connection."""
+    try:
+        buffer: memoryview = _own.buffer
+    except AttributeError:
+        buffer = _own.buffer = memoryview(bytearray(RECEIVE_SIZE))
+    return buffer
 
 
 class Connection:
@@ -33,6 +46,8 @@ class Connection:
         self.sock = sock
         self.answered = False
         """Whether the engine has ever said anything on it."""
+        self.watched: Callable[[], None] | None = None
+        """Ends a loop's watch over the socket, where there is one."""
         self._pid = os.getpid()
         self._closed = False
         self._eager = False
@@ -72,7 +87,14 @@ class Connection:
 
     def _close_descriptors(self) -> None:
         """Once nobody uses them."""
+        self.unwatch()
         self.sock.close()
+
+    def unwatch(self) -> None:
+        """No loop watches the socket any more: else it would watch whatever gets its number next."""
+        watched, self.watched = self.watched, None
+        if watched is not None and self._pid == os.getpid():  # the loop of the process we were forked from goes on
+            watched()
 
     @property
     def closed(self) -> bool:
@@ -109,8 +131,11 @@ class Connection:
             if not deadline.left():
                 raise deadline.expired()
 
-    def receive(self, deadline: Deadline) -> Steps[bytes]:
-        """What is there, or what comes next; ``b""`` at the end. Raises `OSError` and `Timeout`."""
+    def receive(self, deadline: Deadline) -> Steps[Buffer]:
+        """What is there, or what comes next; empty at the end. Raises `OSError` and `Timeout`.
+
+        It stands in a buffer that is used anew when this thread receives again.
+        """
         with self:
             if self._eager:
                 self._eager = False
@@ -123,15 +148,16 @@ class Connection:
                         raise deadline.expired() from None
                     yield from self.wait(True, False, deadline)
 
-    def receive_now(self) -> bytes:
-        """What is there. Raises `BlockingIOError` where that is nothing, and `OSError`."""
+    def receive_now(self) -> Buffer:
+        """What is there, as `receive` gives it. Raises `BlockingIOError` where that is nothing, and `OSError`."""
         self._eager = False
+        buffer = _buffer()
         try:
-            data = self.sock.recv(RECEIVE_SIZE)
+            count = self.sock.recv_into(buffer, RECEIVE_SIZE)
         finally:
             self.check()
         self._eager = True
-        return data
+        return buffer[:count]
 
     def send_now(self, data: memoryview) -> int:
         """Write what can be written, and say how much that was. Raises as `receive_now` does."""
@@ -226,8 +252,8 @@ class TLSConnection(Connection):
     def over(self) -> bool:
         return self._tls.over
 
-    def receive_now(self) -> bytes:
-        ciphertext = b""
+    def receive_now(self) -> Buffer:
+        ciphertext: Buffer = b""
         if not self._tls.over:
             ciphertext = super().receive_now()
             if not ciphertext:
@@ -279,7 +305,7 @@ class SSHConnection(Connection):
         super()._close_descriptors()
         self._stderr.close()
 
-    def receive_now(self) -> bytes:
+    def receive_now(self) -> Buffer:
         data = super().receive_now()
         if data:
             return data

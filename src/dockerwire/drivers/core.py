@@ -16,8 +16,7 @@ import ssl
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -27,7 +26,6 @@ from ..errors import (
     ConfigError,
     ConnectError,
     ConnectionLost,
-    StreamError,
     Timeout,
     TransportError,
     UnsupportedVersion,
@@ -35,6 +33,8 @@ from ..errors import (
 )
 from ..kernel import load as load_kernel
 from ..kernel import name as kernel_name
+from ..kernel.face import Buffer
+from ..kernel.pending import Pending
 from ..wire.exchange import Exchange, State
 from ..wire.host import Address, parse_host, resolve
 from ..wire.jsontext import loads
@@ -43,6 +43,7 @@ from ..wire.request import Answer, HijackRequest, Request, StreamRequest
 from ..wire.tls import TLSConfig
 from ..wire.version import NEWEST, negotiated, parse_version, speakable
 from .connection import RECEIVE_SIZE, Connection, connect, over, refused
+from .pace import Pace
 from .steps import Deadline, Effect, Pause, Pull, Resolve, Steps, Timeouts, Wait
 
 __all__ = [
@@ -88,8 +89,13 @@ class Incoming(Generic[E]):
         """Whether every byte of the request was written: else the next request would be read as the rest of it."""
         self.received = 0
         self.released = False
+        self.items = Pending()
+        """Those that have come and were not taken yet; before `_batches`."""
+        self._batches: deque[Any] = deque()
         self._idle = timeouts.idle
-        self._pending: deque[Any] = deque()
+        self.pace: Pace | None = None
+        self.reader: Any = None
+        """What a world keeps to receive for this one."""
         self._receiving = False
         self._sending = False
         self._sent_eof = False
@@ -107,7 +113,7 @@ class Incoming(Generic[E]):
     @property
     def ready(self) -> bool:
         """Whether items are there to be taken."""
-        return bool(self._pending)
+        return bool(self.items or self._batches)
 
     @property
     def pending(self) -> bool:
@@ -121,58 +127,104 @@ class Incoming(Generic[E]):
     @property
     def done(self) -> bool:
         """Whether every item was taken, no more come, and the error that says why was raised if there is one."""
-        return self.exchange.done and not self._pending and not self._untold
+        return self.exchange.done and not self.ready and not self._untold
+
+    def one_by_one(self) -> None:
+        """Items are to be taken one by one from now on, those of batches that are there too."""
+        self.exchange.columns = False
+        while self._batches:
+            batch = self._batches.popleft()
+            self.items.extend([batch] if isinstance(batch, Exception) else list(batch))
 
     def pop(self) -> E:
         """The next item that is there. Raises `StreamError` in its place and IndexError where there is none."""
-        item = self._pending.popleft()
-        if isinstance(item, StreamError):
-            raise item
-        return cast(E, item)
+        if self._batches:
+            self.one_by_one()
+        return cast(E, self.items.pop())
 
     def take(self) -> list[E]:
         """The items that are there, up to a `StreamError`, which is raised if it stands first."""
-        pending = self._pending
-        if pending and isinstance(pending[0], StreamError):
-            raise pending.popleft()
-        batch: list[E] = []
-        while pending and not isinstance(pending[0], StreamError):
-            batch.append(pending.popleft())
-        return batch
+        if self._batches:
+            self.one_by_one()
+        return self.items.take()
+
+    def take_batch(self) -> Sequence[E]:
+        """As `take`, with columnar batches where items can be had so."""
+        if self.items:
+            items = self.items.take()
+            return self.exchange.batch_of(items) if self.exchange.columns else cast("list[E]", items)
+        batch = self._batches.popleft()
+        if isinstance(batch, Exception):
+            raise batch
+        return cast("Sequence[E]", batch)
+
+    def put_back(self, batch: Sequence[E]) -> None:
+        """What `take_batch` gave, or its end: it is taken next."""
+        self._batches.appendleft(batch)
 
     def take_now(self) -> list[E]:
         """The items that are there without waiting, perhaps none; raises what is to be raised once they were taken."""
-        if not self._pending and not self.exchange.done:
-            with self._reader(), self.connection, suppress(BlockingIOError):
-                self._reply()
-                self.feed(self.connection.receive_now())
-                self._reply()
-        self.raise_if_over(at_the_end=False)
+        if not self.ready and not self.exchange.done:
+            self._read_now()
+        if not self.ready:
+            self.raise_if_over(at_the_end=False)
         return self.take()
 
-    @contextmanager
-    def _reader(self) -> Iterator[None]:
+    def _read_now(self) -> None:
+        self.begin_reading()
+        try:
+            with self.connection:
+                if self._websocket:
+                    self._reply()
+                self.feed(self.connection.receive_now())
+                if self._websocket:
+                    self._reply()
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise lost(error) from error
+        finally:
+            self.end_reading()
+
+    def begin_reading(self) -> None:
+        """Raises RuntimeError where somebody reads already; else `end_reading` must follow."""
         if self._receiving:
             raise RuntimeError("another task or thread is reading this stream")
         self._receiving = True
-        try:
-            yield
-        except Timeout:
-            raise
-        except OSError as error:
-            raise _lost(error, "body") from error
-        finally:
-            self._receiving = False
+
+    def end_reading(self) -> None:
+        self._receiving = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether receiving is one call on the socket, with nothing to be said meanwhile and no clock that runs."""
+        return type(self.connection) is Connection and not self._websocket and self._idle is None
 
     def more(self) -> Steps[None]:
         """Receive once."""
         self.raise_if_over()
-        with self._reader():
-            self.feed((yield from self._receive(Deadline("idle", self._idle))))
-            self._reply()
+        self.begin_reading()
+        pace = self.pace
+        try:
+            if pace is not None:
+                if seconds := pace.rest():
+                    yield Wait(None, False, False, seconds)
+                pace.begins()
+            data = yield from self._receive(Deadline("idle", self._idle))
+            if pace is not None:
+                pace.received(len(data))
+            self.feed(data)
+            if self._websocket:
+                self._reply()
+        except Timeout:
+            raise
+        except OSError as error:
+            raise lost(error) from error
+        finally:
+            self.end_reading()
 
-    def _receive(self, deadline: Deadline) -> Steps[bytes]:
-        while self._reply():
+    def _receive(self, deadline: Deadline) -> Steps[Buffer]:
+        while self._websocket and self._reply():
             # A sender may be waiting for the same socket, and in no world can two wait for one: look again instead.
             try:
                 return (yield from self.connection.receive(deadline.sooner(Deadline("idle", _OWED_SECONDS))))
@@ -183,8 +235,6 @@ class Incoming(Generic[E]):
 
     def _reply(self) -> bool:
         """Write what a WebSocket's peer is owed (`Exchange.data_to_send`), without waiting; whether some is left."""
-        if not self._websocket:
-            return False
         if not self._turn.acquire(blocking=False):
             return True
         try:
@@ -203,17 +253,24 @@ class Incoming(Generic[E]):
     def _owed(self) -> memoryview:
         return memoryview(self.exchange.data_to_send() or b"")
 
-    def feed(self, data: bytes) -> None:
-        self.received += len(data)
-        self.connection.answered |= bool(data)
-        self._pending.extend(self.exchange.receive_data(data) if data else self.exchange.receive_eof())
+    def feed(self, data: Buffer) -> None:
+        """Take in what was received; empty is the end."""
+        exchange = self.exchange
+        if data:
+            self.received += len(data)
+            self.connection.answered = True
+        items = exchange.receive_data(data)
+        if exchange.columnar:
+            self._batches.extend(items)
+        else:
+            self.items.extend(items)
 
     def set_tty(self, tty: bool) -> None:
-        self._pending.extend(self.exchange.set_tty(tty))
+        self.items.extend(self.exchange.set_tty(tty))
 
     def raise_if_over(self, at_the_end: bool = True) -> None:
         """Raise why there is no more; `Exhausted` where that is no error."""
-        if self._pending:
+        if self.ready:
             return
         if self.exchange.error is not None:
             self._told = True
@@ -257,7 +314,7 @@ class Incoming(Generic[E]):
         except Timeout:
             raise
         except OSError as error:
-            raise _lost(error, "body") from error
+            raise lost(error) from error
         finally:
             self._sending = False
 
@@ -315,7 +372,8 @@ class Opened(Generic[E]):
         return self._incoming.exchange.ended
 
 
-def _lost(error: OSError, phase: str) -> ConnectionLost:
+def lost(error: OSError, phase: str = "body") -> ConnectionLost:
+    """What to raise where receiving or sending has met `error`."""
     return ConnectionLost(f"the connection broke: {error.strerror or error}", phase)
 
 
@@ -485,6 +543,7 @@ class Core:
                 and not self._closed
                 and len(self._idle) < self._max_idle
             ):
+                connection.unwatch()
                 self._idle.append(connection)
                 return
         connection.close()
@@ -554,7 +613,10 @@ class Core:
             self.release(incoming)
 
     def open(
-        self, request: StreamRequest[E] | HijackRequest[E], timeout: float | Timeouts | None
+        self,
+        request: StreamRequest[E] | HijackRequest[E],
+        timeout: float | Timeouts | None,
+        latency: float = 0.0,
     ) -> Steps[Incoming[E]]:
         """`request` up to the end of the answer's head. Raises what the engine refused it with."""
         tty, version = request.tty, self.version
@@ -563,6 +625,7 @@ class Core:
         if asks and version is not None and parse_version(version) < (1, 42):
             tty = yield from self._inspect(request, timeout)
         incoming: Incoming[E] = yield from self._start(request, version, timeout, tty)
+        incoming.pace = Pace(latency) if latency else None
         if incoming.exchange.state is State.TTY:
             try:
                 incoming.set_tty((yield from self._inspect(request, timeout)))
@@ -608,7 +671,7 @@ class Core:
                 broken = yield from _upload(incoming, stall)
             clock = Deadline("head", head)
             while exchange.state is State.HEAD or (not exchange.done and (_refused(exchange) or _whole(exchange))):
-                in_head, data = exchange.status is None, b""
+                in_head, data = exchange.status is None, cast(Buffer, b"")
                 try:
                     data = yield from connection.receive(
                         clock if in_head else clock.sooner(Deadline("idle", timeouts.idle))
@@ -618,7 +681,7 @@ class Core:
                 except OSError as error:
                     broken = error if isinstance(error, ssl.SSLError) else broken or error
                     if not in_head and not _refused(exchange):
-                        raise _lost(error, "body") from error
+                        raise lost(error) from error
                 if not data and in_head and (broken is not None or not incoming.received):
                     raise (yield from self._unanswered(incoming, broken)) from broken
                 incoming.feed(data)
@@ -639,7 +702,7 @@ class Core:
         if isinstance(broken, ssl.SSLError):
             refusal = refused(address, broken)
             # TLS 1.3 has it only now, and says that no request was looked at: nothing else of TLS says so.
-            return refusal if new and refusal.reason == "client-certificate" else _lost(broken, phase)
+            return refusal if new and refusal.reason == "client-certificate" else lost(broken, phase)
         if words := (yield from incoming.connection.last_words()):
             # ssh tells only now if it gets there. Where it was there before, the engine may have what we sent.
             return (
@@ -676,9 +739,10 @@ def _upload(incoming: Incoming[Any], stall: tuple[str, float | None]) -> Steps[O
         except OSError as error:
             broken = error
             return True
-        if data:
-            incoming.feed(data)
-        return not data or exchange.done or _refused(exchange)
+        if not data:
+            return True
+        incoming.feed(data)
+        return exchange.done or _refused(exchange)
 
     def push(data: bytes) -> Steps[bool]:
         """Write `data`; whether there is a point in more."""

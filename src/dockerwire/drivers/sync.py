@@ -6,20 +6,28 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from ..kernel.pending import Items
 from ..wire.limits import DEFAULT_LIMITS, Limits
 from ..wire.request import HijackRequest, Request, StreamRequest
 from ..wire.tls import TLSConfig
 from .core import Core, Effect, Exhausted, Incoming, Opened, Resolve, Steps, Timeouts, Wait, checked
 from .namespaces import BlockingNamespaces
+from .pace import checked_latency
+
+if TYPE_CHECKING:
+    from ..kernel import Frame, LogRecord
+    from ..kernel.columns import FrameBatch, RecordBatch
 
 __all__ = ["Client", "Session", "Stream"]
 
 T = TypeVar("T")
 E = TypeVar("E")
+
+_LATENCY = 100e-6
 
 
 def _ready(sock: socket.socket, effect: Wait) -> tuple[bool, bool]:
@@ -128,31 +136,47 @@ class Client(BlockingNamespaces):
         self._run(self._core.negotiate(timeout))
         return self._run(self._core.send(request, timeout))
 
-    def stream(self, request: StreamRequest[E], *, timeout: float | Timeouts | None = None) -> Stream[E]:
-        """The items of the answer: ``with client.stream(request) as items: for item in items: …``."""
-        return Stream(self, checked(request, StreamRequest, "stream"), timeout)
+    def stream(
+        self, request: StreamRequest[E], *, timeout: float | Timeouts | None = None, latency: float | None = None
+    ) -> Stream[E]:
+        """The items of the answer: ``with client.stream(request) as items: for item in items: …``.
 
-    def attach(self, request: HijackRequest[E], *, timeout: float | Timeouts | None = None) -> Session[E]:
-        """Items one way, bytes the other: ``with client.attach(request) as session: …``."""
-        return Session(self, checked(request, HijackRequest, "attach"), timeout)
+        While it is busy, bytes may gather for `latency` seconds (100 µs by default, 0: not at all) before they are
+        received: that halves what a busy stream costs, and does not touch one that is quiet.
+        """
+        return Stream(self, checked(request, StreamRequest, "stream"), timeout, checked_latency(latency, _LATENCY))
+
+    def attach(
+        self, request: HijackRequest[E], *, timeout: float | Timeouts | None = None, latency: float | None = None
+    ) -> Session[E]:
+        """Items one way, bytes the other: ``with client.attach(request) as session: …``.
+
+        `latency` is as in `stream`, but 0 by default: somebody may be typing.
+        """
+        return Session(self, checked(request, HijackRequest, "attach"), timeout, checked_latency(latency, 0.0))
 
 
 class Stream(Opened[E]):
     """The items of one answer. The request is sent on entering the block; leaving it early closes the connection."""
 
     def __init__(
-        self, client: Client, request: StreamRequest[E] | HijackRequest[E], timeout: float | Timeouts | None
+        self,
+        client: Client,
+        request: StreamRequest[E] | HijackRequest[E],
+        timeout: float | Timeouts | None,
+        latency: float,
     ) -> None:
         super().__init__()
         self._client = client
         self._request = request
         self._timeout = timeout
+        self._latency = latency
 
     def __enter__(self: S) -> S:
         if self._opened is not None:
             raise RuntimeError("a stream can be entered once only")
         self._client._run(self._client._core.negotiate(self._timeout))
-        self._opened = self._client._run(self._client._core.open(self._request, self._timeout))
+        self._opened = self._client._run(self._client._core.open(self._request, self._timeout, self._latency))
         return self
 
     def __exit__(
@@ -160,23 +184,37 @@ class Stream(Opened[E]):
     ) -> None:
         self._client._core.release(self._incoming)
 
-    def __iter__(self: S) -> S:
-        return self
+    def __iter__(self) -> Iterator[E]:
+        return Items(self._incoming.items, self._refill)
 
     def __next__(self) -> E:
         incoming = self._incoming
-        while True:
-            try:
-                return incoming.pop()
-            except IndexError:
-                pass
-            try:
-                self._client._run(incoming.more())
-            except Exhausted:
-                raise StopIteration from None
+        while not incoming.items:
+            self._refill()
+        return incoming.pop()
 
-    def batches(self) -> Iterator[list[E]]:
-        """The items in lists, as many as came together."""
+    def _refill(self) -> None:
+        """Have items to be taken one by one. Raises StopIteration at the end."""
+        incoming = self._incoming
+        incoming.one_by_one()
+        try:
+            while not incoming.items:
+                self._client._run(incoming.more())
+        except Exhausted:
+            raise StopIteration from None
+
+    @overload
+    def batches(self: Stream[Frame]) -> Iterator[FrameBatch]: ...
+    @overload
+    def batches(self: Stream[LogRecord]) -> Iterator[RecordBatch]: ...
+    @overload
+    def batches(self) -> Iterator[Sequence[E]]: ...
+
+    def batches(self) -> Iterator[Sequence[Any]]:
+        """The items in sequences, as many as came together: frames in a `FrameBatch`, log records in a `RecordBatch`.
+
+        Those are columns in one buffer: whoever ships them makes no object for each.
+        """
         return _Batches(self._client, self._incoming)
 
     def receive_available(self) -> list[E]:
@@ -216,13 +254,15 @@ class _Batches(Generic[E]):
         self._client = client
         self._incoming = incoming
 
-    def __iter__(self) -> Iterator[list[E]]:
+    def __iter__(self) -> Iterator[Sequence[E]]:
         return self
 
-    def __next__(self) -> list[E]:
+    def __next__(self) -> Sequence[E]:
+        incoming = self._incoming
+        incoming.exchange.columns = True
         try:
-            while not self._incoming.ready:
-                self._client._run(self._incoming.more())
+            while not incoming.ready:
+                self._client._run(incoming.more())
         except Exhausted:
             raise StopIteration from None
-        return self._incoming.take()
+        return incoming.take_batch()

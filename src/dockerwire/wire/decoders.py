@@ -10,15 +10,18 @@ import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ..errors import Malformed, ProtocolError, StreamError, Truncated
+from ..kernel.columns import FrameBatch, RecordBatch
 from ..kernel.items import Frame
+from ..kernel.pending import find_stream
 from ..kernel.project import Rows, parse_field, projector
 from .jsontext import loads, loads_all
 
 if TYPE_CHECKING:
-    from ..kernel.face import Kernel
+    from ..kernel.face import Buffer, ChunkedDecoder, DocumentSplitter, FrameDecoder, Kernel, LogDecoder
     from ..kernel.items import LogRecord
     from .limits import Limits
 
@@ -47,14 +50,22 @@ class Items(Protocol[E]):
     """
 
     error: ProtocolError | None
+    batch: Callable[[list[Any]], Sequence[E]] | None
+    """What makes a columnar batch of items; None where there are none of this kind."""
 
-    def feed(self, data: bytes) -> list[E | StreamError]: ...
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        """The items that `data` completes. It is body, or what `chunked` makes body of; nothing of it is kept.
 
-    def finish(self) -> list[E | StreamError]:
+        With `columns`, where there is a `batch`: batches of them. What is to be raised in its place, a `StreamError`
+        most often, stands there itself.
+        """
+        ...
+
+    def finish(self) -> list[Any]:
         """The body has ended. `error` is `Truncated` where it ended inside an item."""
         ...
 
-    def cut(self) -> list[E | StreamError]:
+    def cut(self) -> list[Any]:
         """The connection has ended before the body did: `error` is then always `Truncated`."""
         ...
 
@@ -68,6 +79,19 @@ class Format(Protocol[E]):
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[E]: ...
 
 
+def grouped(items: list[Any], batch: Callable[[list[Any]], Any]) -> list[Any]:
+    """`items` in batches, with each error in its place between them."""
+    groups: list[Any] = []
+    for is_error, group in groupby(items, lambda item: isinstance(item, Exception)):
+        together = list(group)
+        groups += together if is_error else [batch(together)]
+    return groups
+
+
+def _body(data: Buffer, chunked: ChunkedDecoder | None) -> Buffer:
+    return data if chunked is None else chunked.feed(data)
+
+
 def _cut_short(partial: bytes, missing: int | None) -> Truncated:
     inside = "inside an item" if partial else "between two items"
     return Truncated(f"the connection was closed before the end of the body, {inside}", missing, partial)
@@ -76,14 +100,22 @@ def _cut_short(partial: bytes, missing: int | None) -> Truncated:
 class _FramesItems:
     """Frames; with systemerr frames as errors."""
 
-    def __init__(self, decoder: Any) -> None:
+    batch: Any = FrameBatch.of
+
+    def __init__(self, kernel: Kernel, decoder: FrameDecoder | LogDecoder) -> None:
+        self._kernel = kernel
         self._decoder = decoder
         self.error: ProtocolError | None = None
 
-    def feed(self, data: bytes) -> list[Any]:
-        items = self._decoder.feed(data)
-        self.error = self._decoder.error
-        return self._told(items)
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        decoder = self._decoder
+        if columns:
+            batch = self._kernel.feed_columns(chunked, decoder, data)
+            self.error = decoder.error
+            return self._parts(batch) if batch else []
+        items: list[Any] = decoder.feed(data) if chunked is None else self._kernel.feed_through(chunked, decoder, data)
+        self.error = decoder.error
+        return items if find_stream(items, _SYSTEMERR) < 0 else self._told(items)
 
     def finish(self) -> list[Any]:
         try:
@@ -103,10 +135,19 @@ class _FramesItems:
         return items
 
     def _told(self, items: list[Any]) -> list[Any]:
-        for item in items:
-            if item.stream == _SYSTEMERR:
-                return [i if i.stream != _SYSTEMERR else self._systemerr(i) for i in items]
-        return items
+        return [item if item.stream != _SYSTEMERR else self._systemerr(item) for item in items]
+
+    def _parts(self, batch: Any) -> list[Any]:
+        """`batch`, or what it is made of where systemerr frames are in it."""
+        parts: list[Any] = []
+        while (at := batch.find_stream(_SYSTEMERR)) >= 0:
+            if at:
+                parts.append(batch[:at])
+            parts.append(self._systemerr(batch[at]))
+            batch = batch[at + 1 :]
+        if batch:
+            parts.append(batch)
+        return parts
 
     @staticmethod
     def _systemerr(item: Frame) -> StreamError:
@@ -114,6 +155,8 @@ class _FramesItems:
 
 
 class _RecordItems(_FramesItems):
+    batch: Any = RecordBatch.of
+
     @staticmethod
     def _systemerr(item: Any) -> StreamError:
         return StreamError(item.message.decode("utf-8", "replace"))
@@ -123,9 +166,11 @@ class _ChunkItems:
     """The bytes as they come."""
 
     error: ProtocolError | None = None
+    batch: Any = None
 
-    def feed(self, data: bytes) -> list[Any]:
-        return [data] if data else []
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        body = _body(data, chunked)
+        return [bytes(body)] if body else []
 
     def finish(self) -> list[Any]:
         return []
@@ -138,8 +183,12 @@ class _ChunkItems:
 class _TTYItems(_ChunkItems):
     """The bytes as they come, on stdout: with a TTY there is one stream and no framing."""
 
-    def feed(self, data: bytes) -> list[Any]:
-        return [Frame(_STDOUT, data)] if data else []
+    batch: Any = FrameBatch.of
+
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        body = _body(data, chunked)
+        frames = [Frame(_STDOUT, bytes(body))] if body else []
+        return [FrameBatch.of(frames)] if columns and frames else frames
 
 
 class _DocumentItems:
@@ -149,15 +198,19 @@ class _DocumentItems:
     is used, and what is not used is never read.
     """
 
-    def __init__(self, splitter: Any) -> None:
+    batch: Any = None
+
+    def __init__(self, kernel: Kernel, splitter: DocumentSplitter) -> None:
+        self._kernel = kernel
         self._splitter = splitter
         self.error: ProtocolError | None = None
 
-    def feed(self, data: bytes) -> list[Any]:
-        return _listed(self.read(self.split(data)))
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        return _listed(self.read(self.split(data, chunked)))
 
-    def split(self, data: bytes) -> list[bytes]:
-        texts: list[bytes] = self._splitter.feed(data)
+    def split(self, data: Buffer, chunked: ChunkedDecoder | None = None) -> list[bytes]:
+        splitter = self._splitter
+        texts = splitter.feed(data) if chunked is None else self._kernel.feed_through(chunked, splitter, data)
         self.error = self._splitter.error
         return texts
 
@@ -194,8 +247,8 @@ def _listed(items: Sequence[Any]) -> list[Any]:
 class _ValueItems(_DocumentItems):
     """Their values."""
 
-    def __init__(self, splitter: Any, in_band_errors: bool) -> None:
-        super().__init__(splitter)
+    def __init__(self, kernel: Kernel, splitter: DocumentSplitter, in_band_errors: bool) -> None:
+        super().__init__(kernel, splitter)
         self._in_band_errors = in_band_errors
 
     def read(self, texts: list[bytes]) -> list[Any]:
@@ -228,8 +281,10 @@ def _told(value: Any) -> StreamError | None:
 class _DecodedItems(_DocumentItems):
     """What a decoder of the caller's makes of them. What it raises is an item too, to be raised in its place."""
 
-    def __init__(self, splitter: Any, decode: Callable[[bytes], Any], in_band_errors: bool) -> None:
-        super().__init__(splitter)
+    def __init__(
+        self, kernel: Kernel, splitter: DocumentSplitter, decode: Callable[[bytes], Any], in_band_errors: bool
+    ) -> None:
+        super().__init__(kernel, splitter)
         self._decode = functools.partial(_error_or, decode) if in_band_errors else decode
 
     def read(self, texts: list[bytes]) -> list[Any]:
@@ -257,12 +312,24 @@ def _error_or(decode: Callable[[bytes], Any], text: bytes) -> Any:
 class _ProjectedItems(_DocumentItems):
     """Some of their fields."""
 
-    def __init__(self, splitter: Any, kernel: Kernel, fields: tuple[str, ...], in_band_errors: bool) -> None:
-        super().__init__(splitter)
+    def __init__(
+        self, kernel: Kernel, splitter: DocumentSplitter, fields: tuple[str, ...], in_band_errors: bool
+    ) -> None:
+        super().__init__(kernel, splitter)
+        self.batch = self._rows
         self._fields = fields
         self._in_band_errors = in_band_errors
         keys = _ERROR_KEYS if in_band_errors else ()
         self._projector = projector(kernel)([*map(parse_field, fields), *((key,) for key in keys)], loads)
+
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        items = self.read(self.split(data, chunked))
+        if not columns or not items:
+            return _listed(items)
+        return [items] if isinstance(items, Rows) else grouped(_listed(items), self._rows)
+
+    def _rows(self, items: list[tuple[Any, ...]]) -> Rows:
+        return Rows(self._fields, [list(column) for column in zip(*items, strict=True)])
 
     def read(self, texts: list[bytes]) -> Sequence[Any]:
         columns = self._projector.columns(texts)
@@ -284,7 +351,7 @@ class Frames:
     wants_tty: ClassVar[bool] = True
 
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[Frame]:
-        return _TTYItems() if tty else _FramesItems(kernel.FrameDecoder(limits.piece))
+        return _TTYItems() if tty else _FramesItems(kernel, kernel.FrameDecoder(limits.piece))
 
 
 @dataclass(frozen=True)
@@ -296,7 +363,7 @@ class Records:
     wants_tty: ClassVar[bool] = True
 
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[LogRecord]:
-        return _RecordItems(kernel.LogDecoder(self.timestamps, self.details, tty, limits.line))
+        return _RecordItems(kernel, kernel.LogDecoder(self.timestamps, self.details, tty, limits.line))
 
 
 @dataclass(frozen=True)
@@ -310,18 +377,18 @@ class Documents(Generic[E]):
     wants_tty: ClassVar[bool] = False
 
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[E]:
-        return self._items(kernel.DocumentSplitter(limits.document, limits.depth), kernel)
+        return self._items(kernel, kernel.DocumentSplitter(limits.document, limits.depth))
 
-    def _items(self, splitter: Any, kernel: Kernel) -> Items[E]:
-        return _ValueItems(splitter, self.in_band_errors)
+    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[E]:
+        return _ValueItems(kernel, splitter, self.in_band_errors)
 
 
 @dataclass(frozen=True)
 class RawDocuments(Documents[bytes]):
     """The texts as they came; nobody looks into them."""
 
-    def _items(self, splitter: Any, kernel: Kernel) -> Items[bytes]:
-        return _DocumentItems(splitter)
+    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[bytes]:
+        return _DocumentItems(kernel, splitter)
 
 
 @dataclass(frozen=True)
@@ -334,8 +401,8 @@ class DecodedDocuments(Documents[E]):
         if not callable(self.decode):
             raise TypeError(f"loads: something to call is needed, not {type(self.decode).__name__}")
 
-    def _items(self, splitter: Any, kernel: Kernel) -> Items[E]:
-        return _DecodedItems(splitter, self.decode, self.in_band_errors)
+    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[E]:
+        return _DecodedItems(kernel, splitter, self.decode, self.in_band_errors)
 
 
 @dataclass(frozen=True)
@@ -350,8 +417,8 @@ class ProjectedDocuments(Documents["tuple[Any, ...]"]):
         if len(set(map(parse_field, self.fields))) < len(self.fields):
             raise ValueError(f"fields: one of them is named twice: {', '.join(self.fields)}")
 
-    def _items(self, splitter: Any, kernel: Kernel) -> Items[tuple[Any, ...]]:
-        return _ProjectedItems(splitter, kernel, self.fields, self.in_band_errors)
+    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[tuple[Any, ...]]:
+        return _ProjectedItems(kernel, splitter, self.fields, self.in_band_errors)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
 from .. import kernel as _kernel
 from ..__about__ import VERSION
 from ..errors import APIError, DockerWireError, LimitExceeded, Malformed, ProtocolError, Truncated, api_error
-from .decoders import Items
+from .decoders import Items, grouped
 from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
 from .heads import Head, HeadReader, read_plain, request_head
 from .jsontext import loads
@@ -35,7 +35,7 @@ from .request import PATH, Answer, HijackRequest, Request, StreamRequest
 from .version import parse_version
 
 if TYPE_CHECKING:
-    from ..kernel.face import Kernel
+    from ..kernel.face import Buffer, ChunkedDecoder, Kernel
     from .websocket import WebSocket
 
 __all__ = ["Exchange", "State"]
@@ -72,13 +72,15 @@ class _Whole:
     def __init__(self, limit: int) -> None:
         self.body: bytearray = bytearray()
         self.error: ProtocolError | None = None
+        self.batch: Any = None
         self._limit = limit
 
-    def feed(self, data: bytes) -> list[Any]:
-        if len(self.body) + len(data) > self._limit:
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        body = data if chunked is None else chunked.feed(data)
+        if len(self.body) + len(body) > self._limit:
             self.error = LimitExceeded("the answer is longer than the bytes that are held for one", self._limit)
         else:
-            self.body += data
+            self.body += body
         return []
 
     def finish(self) -> list[Any]:
@@ -94,10 +96,11 @@ class _Refusal(_Whole):
 
     error: ProtocolError | None
 
-    def feed(self, data: bytes) -> list[Any]:
+    def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
+        body = data if chunked is None else chunked.feed(data)
         room = self._limit - len(self.body)
-        self.body += data[:room]
-        if len(data) > room:
+        self.body += body[:room]
+        if len(body) > room:
             self.error = LimitExceeded("the text of a refusal is longer than what is kept of one", self._limit)
         return []
 
@@ -159,6 +162,8 @@ class Exchange(Generic[T]):
         """``"framed"``: the end is certain. ``"eof"``: the connection was closed where that may mean the end."""
         self.trailing_data = b""
         """What came after the end of the answer."""
+        self.columns = False
+        """Whether frames and records are given as columnar batches of them; may be changed between two calls."""
         self._version = None if version is None else parse_version(version)
         self._said_tty = tty
         if not isinstance(request, Request) and request.tty is not None:
@@ -178,6 +183,7 @@ class Exchange(Generic[T]):
         self._reason = ""
         self._keep_alive = False
         self._transfer: TransferDecoder = UntilEOF()
+        self._chunked: ChunkedDecoder | None = None
         self._items: Items[Any] = _Whole(limits.body)
         self._held = bytearray()
         self._held_eof = False
@@ -282,19 +288,19 @@ class Exchange(Generic[T]):
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
-    def receive_data(self, data: bytes) -> list[Any]:
+    def receive_data(self, data: Buffer) -> list[Any]:
         """The items that `data` completes, `StreamError`s among them. Never raises for what the peer did: see `error`.
 
-        ``b""`` is the end, as a socket says it.
+        ``b""`` is the end, as a socket says it. Any contiguous buffer of bytes will do, and can be used anew.
         """
         if not data:
             return self.receive_eof()
-        if self.state is State.HEAD:
-            return self._receive_head(data)
-        if self.state is State.TTY:
-            self._hold(data)
-        elif self.state is State.BODY:
+        if self.state is State.BODY:
             return self._receive_body(data)
+        if self.state is State.HEAD:
+            return self._receive_head(bytes(data))
+        if self.state is State.TTY:
+            self._hold(bytes(data))
         elif self.state is State.DONE and self._websocket is None:
             self.trailing_data = (self.trailing_data + data)[: self._limits.head]
         return []
@@ -313,10 +319,10 @@ class Exchange(Generic[T]):
         try:
             self._transfer.finish()
         except ProtocolError as unfinished:
-            items = self._items.cut()
+            items = self._given(self._items.cut())
             missing = getattr(unfinished, "missing", None)
         else:
-            items = self._items.finish()
+            items = self._given(self._items.finish())
             if self._items.error is None:
                 self._end("eof")
                 return items
@@ -440,9 +446,10 @@ class Exchange(Generic[T]):
         if isinstance(length, int):
             return LengthDecoder(length)
         limits = self._limits
-        return self._kernel.ChunkedDecoder(
+        self._chunked = self._kernel.ChunkedDecoder(
             max_line=limits.chunk_line, max_extensions=limits.chunk_extensions, max_trailers=limits.trailers
         )
+        return self._chunked
 
     def _decide_tty(self) -> bool | None:
         # moby sends the multiplexed type since 1.42 only, and says raw-stream for everything when it answers a hijack
@@ -466,14 +473,33 @@ class Exchange(Generic[T]):
         unframed = tty or self._websocket is not None
         self._items = self.request.items(self._kernel, unframed, self._limits)
 
-    def _receive_body(self, data: bytes) -> list[Any]:
+    @property
+    def columnar(self) -> bool:
+        """Whether what `receive_data` gives now are batches."""
+        return self.columns and self._items.batch is not None
+
+    def batch_of(self, items: list[Any]) -> Any:
+        """A columnar batch of `items`; `items` where there are no such batches of them."""
+        return items if self._items.batch is None else self._items.batch(items)
+
+    def _given(self, items: list[Any]) -> list[Any]:
+        """Items that were not decoded to columns, as `receive_data` gives them."""
+        batch = self._items.batch if self.columns else None
+        return items if batch is None else grouped(items, batch)
+
+    def _receive_body(self, data: Buffer) -> list[Any]:
         transfer, decoder = self._transfer, self._items
-        items = decoder.feed(transfer.feed(data)) if data else []
+        if not data:
+            items = []
+        elif self._chunked is not None:  # framing and content in one go
+            items = decoder.feed(data, self._chunked, self.columns)
+        else:
+            items = decoder.feed(transfer.feed(data), None, self.columns)
         error = decoder.error or transfer.error
         if error is not None:
             self._fail(error)
         elif transfer.done:
-            items += decoder.finish()
+            items += self._given(decoder.finish())
             if self._websocket is not None and self._websocket.trouble is not None:
                 items.append(self._websocket.trouble)
             self.trailing_data = bytes(transfer.trailing_data[: self._limits.head])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import Malformed, ProtocolError, Truncated
+
+if TYPE_CHECKING:
+    from ..kernel.face import Buffer
 
 __all__ = ["LengthDecoder", "TransferDecoder", "UntilEOF", "body_length"]
 
@@ -15,7 +18,7 @@ class TransferDecoder(Protocol):
 
     error: ProtocolError | None
 
-    def feed(self, data: bytes) -> bytes: ...
+    def feed(self, data: Buffer) -> Buffer: ...
 
     @property
     def done(self) -> bool: ...
@@ -35,11 +38,11 @@ class LengthDecoder:
         self._due = length
         self.trailing_data = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: Buffer) -> Buffer:
         if len(data) <= self._due:
             self._due -= len(data)
             return data
-        body, self.trailing_data = data[: self._due], self.trailing_data + data[self._due :]
+        body, self.trailing_data = data[: self._due], self.trailing_data + bytes(data[self._due :])
         self._due = 0
         return body
 
@@ -59,7 +62,7 @@ class UntilEOF:
     done = False
     trailing_data = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: Buffer) -> Buffer:
         return data
 
     def finish(self) -> None:

@@ -11,8 +11,12 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..kernel.face import Buffer
 
 __all__ = ["TLS", "TLSConfig"]
 
@@ -112,7 +116,7 @@ class TLS:
             return False
         return True
 
-    def receive(self, ciphertext: bytes) -> bytes:
+    def receive(self, ciphertext: Buffer) -> bytes:
         """What `ciphertext` brings: all of it is decrypted, so that none is left inside. Raises `ssl.SSLError`."""
         if self._error is not None:
             raise self._error
@@ -134,7 +138,7 @@ class TLS:
             # What came before it is whole.
         return b"".join(pieces)
 
-    def feed(self, ciphertext: bytes) -> None:
+    def feed(self, ciphertext: Buffer) -> None:
         """`ciphertext` of the handshake."""
         self._incoming.write(ciphertext)
 

@@ -26,6 +26,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from wsproto.frame_protocol import FrameDecoder, FrameProtocol
 
+    from ..kernel.face import Buffer
+
 __all__ = ["WebSocket", "accept_value"]
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
@@ -103,10 +105,10 @@ class WebSocket:
 
     # --- receiving ---
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: Buffer) -> bytes:
         pieces: list[bytes] = []
         with self._lock:
-            self._connection.receive_data(data)
+            self._connection.receive_data(bytes(data))
             for event in self._connection.events():
                 if isinstance(event, BytesMessage):
                     pieces.append(bytes(event.data))
