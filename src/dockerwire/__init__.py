@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .__about__ import VERSION
 from .drivers.core import Timeouts
+from .drivers.pump import pump
 from .drivers.sync import Client
 from .errors import (
     APIError,
@@ -35,6 +36,7 @@ from .errors import (
     WaitError,
 )
 from .kernel import Frame, LogRecord
+from .kernel.columns import FrameBatch, RecordBatch
 from .times import time_ns
 from .waiting import wait_for
 from .wire.auth import RegistryAuth
@@ -58,6 +60,7 @@ __all__ = [
     "DockerWireError",
     "Forbidden",
     "Frame",
+    "FrameBatch",
     "HijackRequest",
     "LimitExceeded",
     "Limits",
@@ -68,6 +71,7 @@ __all__ = [
     "NotImplementedByEngine",
     "PathStat",
     "ProtocolError",
+    "RecordBatch",
     "RegistryAuth",
     "Request",
     "ServerError",
@@ -83,6 +87,7 @@ __all__ = [
     "UnsupportedVersion",
     "WaitError",
     "__version__",
+    "pump",
     "resolve",
     "time_ns",
     "wait_for",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from typing_extensions import assert_type
 
-from dockerwire import Frame, LogRecord, PathStat, RegistryAuth, api, wait_for
+from dockerwire import Frame, FrameBatch, LogRecord, PathStat, RecordBatch, RegistryAuth, api, wait_for
 from dockerwire.api.types import (
     AttestationStatement,
     AuthResponse,
@@ -230,8 +231,17 @@ async def streams(client: Client) -> None:
         async for record in records:
             assert_type(record, LogRecord)
         async for batch in records.batches():
-            assert_type(batch, list[LogRecord])
+            assert_type(batch, RecordBatch)
+            assert_type(batch[0], LogRecord)
+            assert_type(batch[:1], RecordBatch)
         assert_type(records.ended, str | None)
+    async with client.stream(api.container_logs("web"), latency=0.001) as frames:
+        async for pieces in frames.batches():
+            assert_type(pieces, FrameBatch)
+            assert_type(pieces.stdout(), bytes)
+    async with client.stream(api.container_export("web")) as archive:
+        async for chunks in archive.batches():
+            assert_type(chunks, Sequence[bytes])
     async with client.stream(api.system_events()) as events:
         async for event in events:
             assert_type(event, EventMessage)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from typing_extensions import assert_type
 
-from dockerwire import Frame, LogRecord, PathStat, RegistryAuth, api, wait_for
+from dockerwire import Frame, FrameBatch, LogRecord, PathStat, RecordBatch, RegistryAuth, api, pump, wait_for
 from dockerwire.api.types import (
     AttestationStatement,
     AuthResponse,
@@ -60,6 +61,7 @@ from dockerwire.api.types import (
     VolumeListResponse,
     VolumePruneResponse,
 )
+from dockerwire.drivers.pump import Pumped
 from dockerwire.drivers.sync import Client, Session, Stream
 from dockerwire.waiting import Found, exited, healthy, logs
 
@@ -229,8 +231,18 @@ def streams(client: Client) -> None:
         for record in records:
             assert_type(record, LogRecord)
         for batch in records.batches():
-            assert_type(batch, list[LogRecord])
+            assert_type(batch, RecordBatch)
+            assert_type(batch[0], LogRecord)
+            assert_type(batch[:1], RecordBatch)
         assert_type(records.ended, str | None)
+    with client.stream(api.container_logs("web"), latency=0.001) as frames:
+        for pieces in frames.batches():
+            assert_type(pieces, FrameBatch)
+            assert_type(pieces.stdout(), bytes)
+        assert_type(pump(frames, 1, 2), Pumped)
+    with client.stream(api.container_export("web")) as archive:
+        for chunks in archive.batches():
+            assert_type(chunks, Sequence[bytes])
     with client.stream(api.system_events()) as events:
         for event in events:
             assert_type(event, EventMessage)

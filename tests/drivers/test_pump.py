@@ -1,0 +1,194 @@
+"""`pump`: all bytes of a stream to descriptors, in order, with its limits, and stopped from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockerwire import Client, Frame, StreamError, Truncated, pump
+from tests.support.exchanges import chunked, chunks, documents, frame, frames
+from tests.support.peers import Peer, Talk, answers
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+DICE = random.Random(2)
+LINES = [(DICE.choice((1, 1, 1, 2, 0)), DICE.randbytes(DICE.choice((0, 5, 80, 3000)))) for _ in range(2000)]
+BODY = CHUNKED + chunked(*(frame(*line) for line in LINES))
+OF_OUT = b"".join(data for stream, data in LINES if stream != 2)
+OF_ERR = b"".join(data for stream, data in LINES if stream == 2)
+ALL = b"".join(data for _, data in LINES)
+
+
+def pumping(reply: bytes | Callable[[Talk], None], use: Callable[[Any], None], request: Any = None) -> None:
+    with (
+        Peer(reply if callable(reply) else answers(reply)) as peer,
+        Client(peer.host, version="1.44") as client,
+        client.stream(frames(tty=False) if request is None else request) as stream,
+    ):
+        use(stream)
+
+
+def test_to_two_files(tmp_path: Path) -> None:
+    def use(stream: Any) -> None:
+        with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+            out.write(b"before: ")
+            assert pump(stream, out, err.fileno()) == (2000, len(ALL))
+
+    pumping(BODY, use)
+    assert (tmp_path / "out").read_bytes() == b"before: " + OF_OUT
+    assert (tmp_path / "err").read_bytes() == OF_ERR
+
+
+def test_to_one_file_in_order(tmp_path: Path) -> None:
+    for err in (None, "the same"):
+
+        def use(stream: Any, err: str | None = err) -> None:
+            with (tmp_path / "all").open("wb", buffering=0) as out:
+                assert pump(stream, out, None if err is None else out) == (2000, len(ALL))
+
+        pumping(BODY, use)
+        assert (tmp_path / "all").read_bytes() == ALL
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_to_what_takes_little_at_once(kind: str) -> None:
+    """A pipe or socket that is non-blocking, and read slowly."""
+    if kind == "pipe":
+        read, write = os.pipe()
+    else:
+        left, right = socket.socketpair()
+        read, write = left.detach(), right.detach()
+    os.set_blocking(write, False)
+    got = bytearray()
+
+    def reader() -> None:
+        while data := os.read(read, 7000):
+            got.extend(data)
+            time.sleep(0.0002)
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    pumping(BODY, lambda stream: pump(stream, write))
+    os.close(write)
+    thread.join()
+    os.close(read)
+    assert bytes(got) == ALL
+
+
+def test_bytes_and_ttys(tmp_path: Path) -> None:
+    for request in (chunks(), frames(tty=True)):
+
+        def use(stream: Any) -> None:
+            with (tmp_path / "all").open("wb") as out:
+                assert pump(stream, out).bytes == 9000
+
+        pumping(CHUNKED + chunked(b"abc" * 3000), use, request)
+        assert (tmp_path / "all").read_bytes() == b"abc" * 3000
+
+
+def test_limits(tmp_path: Path) -> None:
+    """Whole items only, and the others are still there."""
+    place = tmp_path / "all"
+
+    def use(stream: Any) -> None:
+        done, size = 0, 0
+        with place.open("wb", buffering=0) as out:
+            for items, at_least in [(1, None), (7, None), (None, 1), (None, 10_000), (500, 10**9), (10**9, 5000)] * 2:
+                wrote = pump(stream, out, max_items=items, max_bytes=at_least)
+                expected = LINES[done : done + wrote.items]
+                assert wrote.bytes == sum(len(data) for _, data in expected)
+                assert wrote.items == items or wrote.bytes >= (at_least or 0)
+                assert items is None or wrote.items <= items
+                if at_least is not None and wrote.items != items:
+                    assert wrote.bytes - len(expected[-1][1]) < at_least
+                done, size = done + wrote.items, size + wrote.bytes
+                assert place.read_bytes() == ALL[:size]
+        assert next(stream) == Frame(*LINES[done])
+        with place.open("wb") as out:
+            assert pump(stream, out).items == len(LINES) - done - 1
+            assert pump(stream, out) == (0, 0)
+        assert place.read_bytes() == ALL[size + len(LINES[done][1]) :]
+
+    pumping(BODY, use)
+
+
+def test_limits_that_are_none() -> None:
+    def use(stream: Any) -> None:
+        for limit in ("max_items", "max_bytes"):
+            with pytest.raises(ValueError, match=limit):
+                pump(stream, 1, **{limit: 0})
+
+    pumping(BODY, use)
+
+
+def test_what_has_no_bytes_is_refused() -> None:
+    def use(stream: Any) -> None:
+        with pytest.raises(TypeError, match="frames or bytes"):
+            pump(stream, 1)
+
+    pumping(CHUNKED + chunked(b"{}"), use, documents())
+
+
+def test_stopped_from_another_thread(tmp_path: Path) -> None:
+    """What had come is written; nothing is raised."""
+    came = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED + chunked(frame(1, b"a line\n"))[:-5])
+        came.set()
+        talk.rest()
+
+    def use(stream: Any) -> None:
+        def stop() -> None:
+            assert came.wait(10)
+            while (tmp_path / "out").stat().st_size == 0:
+                time.sleep(0.001)
+            stream.close()
+
+        with (tmp_path / "out").open("wb", buffering=0) as out:
+            thread = threading.Thread(target=stop)
+            thread.start()
+            assert pump(stream, out) == (1, 7)
+            thread.join()
+
+    pumping(script, use)
+    assert (tmp_path / "out").read_bytes() == b"a line\n"
+
+
+def test_errors(tmp_path: Path) -> None:
+    """In their place, and after all that was whole was written."""
+
+    def use(stream: Any) -> None:
+        with (tmp_path / "out").open("wb", buffering=0) as out:
+            with pytest.raises(StreamError, match="trouble"):
+                pump(stream, out)
+            assert (tmp_path / "out").read_bytes() == b"a"
+            with pytest.raises(Truncated):
+                pump(stream, out)
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED + chunked(frame(1, b"a") + frame(3, b"trouble"), frame(1, b"b"))[:-5])
+
+    pumping(script, use)
+    assert (tmp_path / "out").read_bytes() == b"ab"
+
+
+def test_nobody_reads(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    def use(stream: Any) -> None:
+        with pytest.raises(BrokenPipeError):
+            pump(stream, write)
+
+    pumping(BODY, use)
+    os.close(write)
