@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -199,11 +200,15 @@ def jobs_of(command: tuple[str, ...]) -> list[str]:
     return done.stdout.split() if not done.returncode else []
 
 
-def ours(job: str, world: str = "sync", kernel: str = "") -> Row:
+def ours(job: str, world: str = "sync", kernel: str = "", python: str = "") -> Row:
     _, _, way = job.partition(":")
-    label = " ".join(filter(None, ("ours", "" if world == "sync" else world, kernel, way.replace("_", " "))))
+    label = " ".join(filter(None, ("ours", python, "" if world == "sync" else world, kernel, way.replace("_", " "))))
     options = ("--world", world) + (("--kernel", kernel) if kernel else ())
-    return Row(label, (*OURS, *options), job)
+    program = (*pythons[python], OURS[1]) if python else OURS
+    return Row(label, (*program, *options), job)
+
+
+pythons: dict[str, tuple[str, ...]] = {}  # others that have the package, by --python
 
 
 def rows_of(table: str, with_peers: bool, jobs: dict[str, list[str]]) -> list[Row]:
@@ -223,7 +228,13 @@ def rows_of(table: str, with_peers: bool, jobs: dict[str, list[str]]) -> list[Ro
     if table == "kernels":
         kernels = ("cython", "cffi", "python")
         frames = [ours(job, kernel=kernel) for job in ("logs:batches", "logs:frames") for kernel in kernels]
-        return [Row(BASELINE, FLOORS[BASELINE], "logs"), *frames]
+        others = [
+            ours(job, kernel=kernel, python=python)
+            for python in pythons
+            for job in ("logs:batches", "logs:frames")
+            for kernel in kernels
+        ]
+        return [Row(BASELINE, FLOORS[BASELINE], "logs"), *frames, *others]
     rows = [Row(label, FLOORS[label], table) for label in ("C floor", BASELINE) if table in jobs[label]]
     rows += [ours(job) for job in mine if job.partition(":")[0] == table and not job.endswith(":library")]
     if table in SMALL:
@@ -304,11 +315,21 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=5, help="rounds (5)")
     parser.add_argument("--seconds", type=float, default=0.4, help="of CPU that a run is to take, about (0.4)")
     parser.add_argument("--json", type=Path, help=f"where figures go; by default {RESULTS.name} if nothing is left out")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND",
+        help="another Python that has the package, for the table `kernels`: 'PyPy=/path/to/venv/bin/python'",
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
     if options.quick:
         return quick(options.record)
+    pythons.update(
+        (name, tuple(shlex.split(command))) for name, _, command in (p.partition("=") for p in options.python)
+    )
     wanted = options.tables.split(",") if options.tables else list(TABLES)
     programs = {**FLOORS, "ours": OURS, **({} if options.no_peers else PEERS)}
     tables: dict[str, list[Row]] = {}
