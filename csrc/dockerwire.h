@@ -165,13 +165,15 @@ typedef struct dw_log {
     int tty;
     int state;
     int stream;
-    int joins;             /* this piece goes on with an open line */
-    int in_value;          /* of the details: behind the = */
-    int hex_due;           /* of the details: digits due of %XX */
-    int bad;               /* of the details: they are malformed */
-    uint64_t left;         /* bytes due of the frame */
-    uint64_t field_offset; /* where the timestamp or details began */
-    uint64_t field_length; /* of the details so far */
+    int joins;                /* this piece goes on with an open line */
+    int in_value;             /* of the details: behind the = */
+    int hex_due;              /* of the details: digits due of %XX */
+    int bad;                  /* of the details: they are malformed */
+    uint64_t left;            /* bytes due of the frame */
+    uint64_t field_offset;    /* where the timestamp or details began */
+    uint64_t field_length;    /* of the details so far */
+    unsigned char second[20]; /* the last timestamp in the usual form, up to its point */
+    int64_t seconds;          /* since the epoch, of that */
     dw_log_line lines[4];
 } dw_log;
 

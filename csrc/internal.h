@@ -67,6 +67,9 @@ static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, s
     return span;
 }
 
+/* Nine digits, as they follow the point of a timestamp. 0 where they are none. */
+int dw_parse_nanos(const unsigned char *text, int32_t *nanos);
+
 static inline size_t dw_least(uint64_t wanted, size_t there)
 {
     return wanted < there ? (size_t)wanted : there;

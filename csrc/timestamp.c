@@ -74,6 +74,14 @@ static int read_seconds(const unsigned char *text, int64_t *seconds)
     return DW_OK;
 }
 
+int dw_parse_nanos(const unsigned char *text, int32_t *nanos)
+{
+    if (!all_digits(text) || !is_digit(text[8]))
+        return 0;
+    *nanos = (three(text) * 1000 + three(text + 3)) * 1000 + three(text + 6);
+    return 1;
+}
+
 int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, int32_t *nanos)
 {
     int zone = 0;
@@ -82,10 +90,8 @@ int dw_parse_timestamp(const unsigned char *text, size_t len, int64_t *seconds, 
 
     if (len < 20 || read_seconds(text, seconds) != DW_OK)
         return DW_BAD_TIMESTAMP;
-    if (len == 30 && text[19] == '.' && text[29] == 'Z' && all_digits(text + 20) && all_digits(text + 21)) {
-        *nanos = (three(text + 20) * 1000 + three(text + 23)) * 1000 + three(text + 26); /* as engines write it */
+    if (len == 30 && text[19] == '.' && text[29] == 'Z' && dw_parse_nanos(text + 20, nanos)) /* as engines write it */
         return DW_OK;
-    }
     if (text[pos] == '.') {
         pos++;
         if (pos == len || !is_digit(text[pos]))

@@ -380,6 +380,29 @@ def test_times_that_fit_and_times_that_do_not(kernel: ModuleType, stamp: bytes, 
     assert outcome == Outcome([record(1, b"x", time_ns)], None)
 
 
+def test_a_time_does_not_depend_on_the_one_before(kernel: ModuleType) -> None:
+    """Also not where both are of one second, and written in one length."""
+    stamps = [
+        NOON,
+        LATER,
+        b"2024-05-01T12:00:01.123456789Z",
+        b"2024-05-01T12:00:00.1234+01:00",
+        b"2024-05-01T12:00:00Z",
+    ]
+    for first in stamps:
+        for second in stamps:
+            data = frame(1, first + b" a\n") + frame(2, second + b" b\n")
+            outcome = one_outcome(kernel.LogDecoder, data)
+            times = [kernel.parse_timestamp(stamp) for stamp in (first, second)]
+            assert outcome == Outcome([record(1, b"a", times[0]), record(2, b"b", times[1])], None)
+    for wrong in (b"2024-05-01T12:00:00.12345678:Z", b"2024-05-01T12:00:00.x23456789Z", b"\0" * 20 + b"000000000Z"):
+        for before in (b"", frame(1, NOON + b" a\n")):
+            records, fault, _ = one_outcome(kernel.LogDecoder, before + frame(1, wrong + b" b\n"))
+            assert len(records) == bool(before)
+            assert fault is not None
+            assert (fault.kind, fault.offset) == ("Malformed", len(before) + 8)
+
+
 def test_times_that_do_not_fit_are_compared_all_the_same(kernel: ModuleType) -> None:
     data = frame(1, b"0001-01-01T00:00:00Z a") + frame(1, b"0001-01-01T00:00:00Z b")
     data += frame(1, b"0001-01-01T00:00:01Z c\n")
