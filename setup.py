@@ -23,7 +23,7 @@ def cython() -> list[Extension]:
     extensions = [
         Extension("dockerwire.kernel._items", [f"{KERNEL}/_items.pyx"]),
         Extension("dockerwire.kernel._columns", [f"{KERNEL}/_columns.pyx", *core], include_dirs=["csrc"]),
-        Extension("dockerwire.kernel._project", [f"{KERNEL}/_project.pyx", "csrc/project.c"], include_dirs=["csrc"]),
+        Extension("dockerwire.kernel._project", [f"{KERNEL}/_project.pyx", *core], include_dirs=["csrc"]),
         Extension("dockerwire.kernel._pending", [f"{KERNEL}/_pending.pyx"]),
         Extension("dockerwire.kernel.backend_cython", [f"{KERNEL}/backend_cython.pyx", *core], include_dirs=["csrc"]),
     ]

@@ -296,6 +296,12 @@ typedef struct dw_project {
  * escapes in the keys it had to look at, more than 64 levels below them, or numbers that may be out of range. */
 int dw_project_text(dw_project *s, const unsigned char *in, size_t len, size_t *used);
 
+/* dw_json_feed, but a text that stands in the portion as a whole is read by dw_project_text in its place: then it is
+ * the only span, `*found` is 1 and DW_FULL is returned. The values of other texts are to be found when they are whole.
+ */
+int dw_project_feed(dw_project *s, dw_json *json, const unsigned char *in, size_t len, size_t *used, dw_span *spans,
+                    size_t max, size_t *count, int *found);
+
 /* cffi: end */
 
 #ifdef __cplusplus

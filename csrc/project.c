@@ -16,13 +16,18 @@
 #endif
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline)) /* a cursor stays in registers */
+#define SELDOM static __attribute__((noinline, cold))       /* and what is left out stays out */
+#define OFTEN(condition) __builtin_expect(!!(condition), 1) /* a jump, which is predicted, and no conditional move */
 #else
 #define INLINE static inline
+#define SELDOM static
+#define OFTEN(condition) (condition)
 #endif
 
 enum {
     LENGTHS = 512,
     MAX_NESTING = 64,  /* of what is skipped: one bit each in a word */
+    MAX_LEVELS = 32,   /* of the fields */
     MAX_DIGITS = 200,  /* before the point, and */
     MAX_EXPONENT = 99, /* what a double certainly holds together with them */
 };
@@ -81,7 +86,7 @@ INLINE int is_first(unsigned int bits, unsigned int guess)
 #endif
 
 /* Behind the character that begins at `at` with a byte over 0x7f, RFC 3629; NULL if there is none. */
-static const unsigned char *behind_character(const unsigned char *at, const unsigned char *end)
+SELDOM const unsigned char *behind_character(const unsigned char *at, const unsigned char *end)
 {
     unsigned char first = *at++, least = 0x80, most = 0xbf;
     int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
@@ -105,7 +110,7 @@ static const unsigned char *behind_character(const unsigned char *at, const unsi
 }
 
 /* Behind the escape whose backslash is at `at`; NULL if there is none. */
-static const unsigned char *behind_escape(const unsigned char *at, const unsigned char *end)
+SELDOM const unsigned char *behind_escape(const unsigned char *at, const unsigned char *end)
 {
     int i;
     if (end - at < 2)
@@ -122,7 +127,7 @@ static const unsigned char *behind_escape(const unsigned char *at, const unsigne
 
 /* Behind the string that goes on at `at`, or NULL if it is none. Its length goes to `length` if it has no escapes and
  * is less than 16. */
-static const unsigned char *behind_string(const unsigned char *at, const unsigned char *end, unsigned char *length,
+SELDOM const unsigned char *behind_string(const unsigned char *at, const unsigned char *end, unsigned char *length,
                                           int *type)
 {
     const unsigned char *start = at;
@@ -160,7 +165,7 @@ INLINE int string(cursor *c)
     int type;
     c->at++;
 #if SSE2
-    if (c->end - c->at >= 16 && c->at[*length] == '"' && is_first(odd_bits(c->at), *length)) {
+    if (OFTEN(c->end - c->at >= 16 && c->at[*length] == '"' && is_first(odd_bits(c->at), *length))) {
         c->at += *length + 1;
         return DW_STRING;
     }
@@ -170,7 +175,7 @@ INLINE int string(cursor *c)
 }
 
 /* Behind the fraction and exponent that begin at `at`; NULL if they are none. */
-static const unsigned char *behind_fraction(const unsigned char *at, const unsigned char *end)
+SELDOM const unsigned char *behind_fraction(const unsigned char *at, const unsigned char *end)
 {
     const unsigned char *start;
     if (*at == '.') {
@@ -196,6 +201,17 @@ static const unsigned char *behind_fraction(const unsigned char *at, const unsig
     return at;
 }
 
+#if SSE2
+SELDOM const unsigned char *behind_digits(const unsigned char *at, const unsigned char *end, unsigned char *length)
+{
+    unsigned int bits = no_digit_bits(at);
+    if (!bits)
+        return to_no_digit(at + 16, end);
+    *length = (unsigned char)__builtin_ctz(bits);
+    return at + *length;
+}
+#endif
+
 INLINE int number(cursor *c)
 {
     const unsigned char *start;
@@ -204,16 +220,11 @@ INLINE int number(cursor *c)
     start = c->at;
 #if SSE2
     if (c->end - c->at >= 16) {
-        unsigned int bits = no_digit_bits(c->at);
         unsigned char *length = &c->lengths[c->token++ % LENGTHS];
-        if (is_first(bits, *length)) {
+        if (OFTEN(is_first(no_digit_bits(c->at), *length)))
             c->at += *length;
-        } else if (bits) {
-            *length = (unsigned char)__builtin_ctz(bits);
-            c->at += *length;
-        } else {
-            c->at = to_no_digit(c->at + 16, c->end);
-        }
+        else
+            c->at = behind_digits(c->at, c->end, length);
     } else
 #endif
         c->at = to_no_digit(c->at, c->end);
@@ -234,7 +245,7 @@ INLINE int literal(cursor *c, const char *text, size_t length, int type)
     return type;
 }
 
-static const unsigned char *behind_blanks(const unsigned char *at, const unsigned char *end)
+SELDOM const unsigned char *behind_blanks(const unsigned char *at, const unsigned char *end)
 {
     while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
         at++;
@@ -418,4 +429,41 @@ int dw_project_text(dw_project *s, const unsigned char *in, size_t len, size_t *
         return 0;
     *used = (size_t)(c.at - in);
     return 1;
+}
+
+static int is_gap(unsigned char byte) /* as between the texts of a dw_json */
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == 0x1e;
+}
+
+/* Whether the text at `at` is plain, and its values are found: then `*end` is behind it. */
+static int is_found(dw_project *s, const dw_json *json, const unsigned char *in, size_t len, size_t at, size_t *end)
+{
+    *end = at;
+    return at < len && (in[at] == '{' || in[at] == '[') && dw_project_text(s, in, len, end) &&
+           *end - at <= json->max_document;
+}
+
+int dw_project_feed(dw_project *s, dw_json *json, const unsigned char *in, size_t len, size_t *used, dw_span *spans,
+                    size_t max, size_t *count, int *found)
+{
+    size_t at = *used, end;
+
+    *found = 0;
+    /* In state 0, as it begins, it stands between two texts; it may also have begun one and read nothing of it yet. */
+    if (json->common.status == DW_OK && (json->state == 0 || json->size == 0) &&
+        json->max_depth >= MAX_NESTING + MAX_LEVELS) {
+        while (at < len && is_gap(in[at]))
+            at++;
+        if (is_found(s, json, in, len, at, &end)) {
+            *count = 0;
+            dw_put(spans, count, DW_WHOLE, 0, at, end - at);
+            json->common.position += end - *used;
+            json->state = 0;
+            *used = end;
+            *found = 1;
+            return DW_FULL;
+        }
+    }
+    return dw_json_feed(json, in, len, used, spans, max, count);
 }

@@ -6,6 +6,7 @@ import json
 import pickle
 import random
 from array import array
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockerwire.errors import Malformed
+from dockerwire.errors import Malformed, ProtocolError
 from dockerwire.kernel import project
 from dockerwire.kernel.project import Path, Projector, Rows, parse_field
 from dockerwire.wire.jsontext import loads
 
 from ..conftest import load_kernel
+from ..support.decoding import chunks, drive, one_outcome
 
 NAMES = st.sampled_from(["a", "b", "aa", "0", "1", "02", "é", "", "a.b", "long name of more than sixteen bytes", "\\"])
 SCALARS = (
@@ -48,13 +50,41 @@ def texts(draw: st.DrawFn) -> bytes:
         return json.dumps(value).encode()
 
 
-def both(kernel: ModuleType, paths: list[Path], documents: list[bytes]) -> tuple[list[list[Any]], str | None]:
+def make(kernel: ModuleType, paths: Sequence[Path], watched: Sequence[Path] = (), limit: int = 10**6) -> Any:
+    return project.projector(kernel)(paths, watched, loads, kernel.DocumentSplitter, limit, 512)
+
+
+def reference(paths: Sequence[Path], watched: Sequence[Path] = (), limit: int = 10**6) -> Projector:
+    return Projector(paths, watched, loads, load_kernel("python").DocumentSplitter, limit, 512)
+
+
+def both(
+    kernel: ModuleType, paths: list[Path], documents: list[bytes], watched: Sequence[Path] = ()
+) -> tuple[list[list[Any]], str | None]:
     """What the projector of `kernel` makes of `documents`, which is what the reference makes of them."""
-    given_out, wanted = project.projector(kernel)(paths, loads), Projector(paths, loads)
+    given_out, wanted = make(kernel, paths, watched), reference(paths, watched)
     columns = wanted.columns(documents)
     assert repr(given_out.columns(documents)) == repr(columns)  # repr: 1 is not 1.0 and not True
     assert str(given_out.error) == str(wanted.error)
     return columns, wanted.error and str(wanted.error)
+
+
+class Drivable:
+    """A projector as `drive` knows decoders: its items are rows."""
+
+    def __init__(self, projector: Any) -> None:
+        self._projector = projector
+
+    @property
+    def error(self) -> ProtocolError | None:
+        error: ProtocolError | None = self._projector.error
+        return error
+
+    def feed(self, data: bytes) -> list[Any]:
+        return list(map(repr, zip(*self._projector.feed(data), strict=True)))
+
+    def finish(self) -> list[Any]:
+        return list(map(repr, zip(*self._projector.columns(self._projector.finish()), strict=True)))
 
 
 @given(documents=st.lists(texts(), max_size=4), paths=PATHS)
@@ -152,12 +182,75 @@ def test_a_field_and_what_is_inside_it(kernel: ModuleType) -> None:
 )
 def test_malformed_anywhere_is_malformed(kernel: ModuleType, bad: bytes) -> None:
     """With the words of the strict reader; texts before it are given, and none behind."""
-    projector = project.projector(kernel)([("a",)], loads)
+    projector = make(kernel, [("a",)])
     assert projector.columns([b'{"a":0}', bad, b'{"a":2}']) == [[0]]
     assert isinstance(projector.error, Malformed)
     with pytest.raises(Malformed) as strict:
         loads(bad)
     assert str(projector.error) == str(strict.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b'{"a":1}',
+        b'\r\n {"a":1}\x1e\n{"a":[2]}[]{}\t{"e":1}{"e":null} ',
+        b'{"a":1} 12 "x" nulltrue{"a":2}',
+        b"12",
+        b'{"a":1}{"a":2',
+        b'{"a":1}}',
+        b'{"a":1}{"a":tru}{"a":2}',
+        b'{"a":1}{"a":\x1e1}',
+        b'{"a":1}[{"a":1]}',
+        b'{"\\u0061":1}{"a":"\\u0061"}',
+        b'{"a":"' + b"x" * 50 + b'"}{"a":1}',
+        b'{"a":' + b"[" * 600 + b"]" * 600 + b"}",
+        b'{"a":' + b"[" * 100 + b"]" * 100 + b"}",
+    ],
+    ids=lambda data: data[:20],
+)
+@pytest.mark.parametrize("limit", [57, 10**6])
+@pytest.mark.untraced
+def test_feed_finds_the_texts_and_faults_of_the_splitter(kernel: ModuleType, data: bytes, limit: int) -> None:
+    """In all cuts, and in what each feed gives."""
+    paths, watched = [("a",), ("a", "0")], [("e",)]
+    outcome = one_outcome(lambda: Drivable(make(kernel, paths, watched, limit)), data)
+    assert outcome == one_outcome(lambda: Drivable(reference(paths, watched, limit)), data)
+    split = one_outcome(lambda: kernel.DocumentSplitter(limit, 512), data)
+    assert len(outcome.items) == len(split.items) or outcome.fault is not None
+    one, other = make(kernel, paths, watched, limit), reference(paths, watched, limit)
+    for byte in chunks(data, 1):
+        assert repr(one.feed(byte)) == repr(other.feed(byte))
+        if one.error is not None:
+            break
+
+
+@given(data=st.data(), documents=st.lists(texts(), max_size=4), paths=PATHS)
+@pytest.mark.parametrize("name", ["cython"])
+def test_feed_at_random_cuts(name: str, data: st.DataObject, documents: list[bytes], paths: list[Path]) -> None:
+    stream = data.draw(st.sampled_from([b"\n", b" ", b"\x1e"])).join([*documents, b""])
+    places = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=4)))
+    pieces = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+    outcome = drive(Drivable(make(load_kernel(name), paths)), pieces)
+    assert outcome == drive(Drivable(reference(paths)), pieces)
+    assert outcome.fault is None
+
+
+def test_what_is_watched_comes_as_text(kernel: ModuleType) -> None:
+    documents = [b'{"a":1,"e":"x"}', b'{"a":2}', b'{"e":null}', b'{"\\u0065":0}', b"[1]"]
+    columns, error = both(kernel, [("a",)], documents, [("e",), ("f", "g")])
+    assert error is None
+    assert columns == [[1, 2, None, None, None], [documents[0], None, None, documents[3], None]]
+
+
+@pytest.mark.parametrize("wrong", ["text", None, memoryview(b"abcd")[::2]])
+def test_what_is_no_buffer_is_refused(kernel: ModuleType, wrong: Any) -> None:
+    projector = make(kernel, [("a",)])
+    assert projector.feed(b'{"a"') == [[]]
+    with pytest.raises((TypeError, BufferError)):
+        projector.feed(wrong)
+    assert projector.feed(memoryview(bytearray(b":1}"))) == [[1]]
 
 
 def test_texts_of_many_tokens(kernel: ModuleType) -> None:

@@ -26,7 +26,7 @@ def seen(item: Any) -> Any:
 
 
 def items_of(request: StreamRequest[Any], body: bytes, kernel: ModuleType) -> list[Any]:
-    """The items of `body`, which are the same whole, per byte, and by the two halves of `feed`."""
+    """The items of `body`, which are the same whole, per byte, and in batches."""
     results = []
     for size in (len(body) + 100, 1):
         made = exchange(request, kernel=kernel)
@@ -34,9 +34,11 @@ def items_of(request: StreamRequest[Any], body: bytes, kernel: ModuleType) -> li
         assert made.error is None
         assert made.ended == "framed"
         results.append([seen(item) for item in items])
-    decoder: Any = request.items(kernel, False, Limits())
-    texts = decoder.split(body)
-    results.append([seen(item) for text in texts for item in decoder.read([text])] + decoder.finish())
+    made = exchange(request, kernel=kernel)
+    made.columns = True
+    batches = made.receive_data(HEAD + chunked(body))
+    parts = batches if made.columnar else [batches]
+    results.append([seen(one) for part in parts for one in ([part] if isinstance(part, Exception) else part)])
     assert results[0] == results[1] == results[2]
     return results[0]
 
@@ -130,11 +132,17 @@ def test_projected(kernel: ModuleType) -> None:
 
 def test_batches_of_projected_are_columns(kernel: ModuleType) -> None:
     decoder: Any = documents(True).projected("a", "b").items(kernel, False, Limits())
-    rows = decoder.read(decoder.split(b'{"a":1}{"a":2,"b":3}{"a'))
+    (rows,) = decoder.feed(b'{"a":1}{"a":2,"b":3}{"a', columns=True)
     assert isinstance(rows, Rows)
     assert rows.column("a") == [1, 2]
     assert rows.column("b") == [None, 3]
     assert rows.fields == ("a", "b")
+    first, error, second = decoder.feed(b'":4}{"error":"x"}{"a":5}{', columns=True)
+    assert isinstance(first, Rows)
+    assert isinstance(second, Rows)
+    assert isinstance(error, StreamError)
+    assert [*first, *second] == [(4, None), (5, None)]
+    assert decoder.feed(b'"a"', columns=True) == []
 
 
 @pytest.mark.parametrize("bad", [b'{"a":NaN}', b'{"a":1,"b":[1e999]}', b'{"b":"\xff"}', b"[01]", b"{1:2}"])

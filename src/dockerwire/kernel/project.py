@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
-from ..errors import Malformed
+from ..errors import Malformed, ProtocolError
+from .shared import check
 
 if TYPE_CHECKING:
-    from .face import Kernel
+    from .face import Buffer, DocumentSplitter, Kernel
 
 __all__ = ["Field", "Path", "Projector", "Rows", "parse_field", "projector", "tree"]
 
@@ -63,25 +64,63 @@ def _index(name: str) -> int | None:
 
 
 class Projector:
-    """The values of `paths` in JSON texts, by the strict reader `loads`, which raises `Malformed`."""
+    """The values of `paths` in the texts of a stream, read by the strict `loads`, which raises `Malformed`.
 
-    def __init__(self, paths: Sequence[Path], loads: Callable[[bytes], Any]) -> None:
-        self.error: Malformed | None = None
-        self._steps = [[(name, _index(name)) for name in path] for path in paths]
+    It is fed as the decoders of the kernel are, and finds the same texts and the same faults as the `splitter`. What it
+    gives is columns: a list for each path. With paths that are `watched` there is one more, which has the whole text
+    where one of them leads to something (but null), and else None.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        watched: Sequence[Path],
+        loads: Callable[[bytes], Any],
+        splitter: type[DocumentSplitter],
+        max_document: int,
+        max_depth: int,
+    ) -> None:
+        self.error: ProtocolError | None = None
+        self._splitter = splitter(max_document, max_depth)
+        self._paths, self._watched = (
+            [[(name, _index(name)) for name in path] for path in of] for of in (paths, watched)
+        )
         self._loads = loads
 
+    def feed(self, data: Buffer) -> list[list[Any]]:
+        """The columns of the texts that `data` completes."""
+        check(self.error)
+        texts = self._splitter.feed(data)
+        self.error = self._splitter.error
+        return self.columns(texts)
+
+    def finish(self) -> list[bytes]:
+        """The last text, if that is a number that nothing has ended: see `columns`."""
+        check(self.error)
+        try:
+            return self._splitter.finish()
+        finally:
+            self.error = self._splitter.error
+
     def columns(self, texts: list[bytes]) -> list[list[Any]]:
-        """A list for each path: its values in `texts`, up to the first that is malformed (which sets `error`)."""
-        columns: list[list[Any]] = [[] for _ in self._steps]
+        """The columns of `texts`, up to the first that is malformed (which sets `error`)."""
+        columns: list[list[Any]] = [[] for _ in range(len(self._paths) + bool(self._watched))]
         for text in texts:
             try:
                 document = self._loads(text)
             except Malformed as error:
                 self.error = error
                 break
-            for column, steps in zip(columns, self._steps, strict=True):
+            for column, steps in zip(columns, self._paths, strict=False):
                 column.append(_found(document, steps))
+            if self._watched:
+                told = any(_found(document, steps) is not None for steps in self._watched)
+                columns[-1].append(text if told else None)
         return columns
+
+
+def _steps(path: Path) -> list[tuple[str, int | None]]:
+    return [(name, _index(name)) for name in path]
 
 
 def _found(value: Any, steps: list[tuple[str, int | None]]) -> Any:

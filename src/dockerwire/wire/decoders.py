@@ -200,7 +200,7 @@ class _DocumentItems:
 
     batch: Any = None
 
-    def __init__(self, kernel: Kernel, splitter: DocumentSplitter) -> None:
+    def __init__(self, kernel: Kernel, splitter: Any) -> None:
         self._kernel = kernel
         self._splitter = splitter
         self.error: ProtocolError | None = None
@@ -210,7 +210,9 @@ class _DocumentItems:
 
     def split(self, data: Buffer, chunked: ChunkedDecoder | None = None) -> list[bytes]:
         splitter = self._splitter
-        texts = splitter.feed(data) if chunked is None else self._kernel.feed_through(chunked, splitter, data)
+        texts: list[bytes] = (
+            splitter.feed(data) if chunked is None else self._kernel.feed_through(chunked, splitter, data)
+        )
         self.error = self._splitter.error
         return texts
 
@@ -312,35 +314,41 @@ def _error_or(decode: Callable[[bytes], Any], text: bytes) -> Any:
 class _ProjectedItems(_DocumentItems):
     """Some of their fields."""
 
-    def __init__(
-        self, kernel: Kernel, splitter: DocumentSplitter, fields: tuple[str, ...], in_band_errors: bool
-    ) -> None:
-        super().__init__(kernel, splitter)
+    def __init__(self, kernel: Kernel, fields: tuple[str, ...], in_band_errors: bool, limits: Limits) -> None:
+        watched = [(key,) for key in _ERROR_KEYS] if in_band_errors else []
+        self._projector = projector(kernel)(
+            [*map(parse_field, fields)], watched, loads, kernel.DocumentSplitter, limits.document, limits.depth
+        )
+        super().__init__(kernel, self._projector)
         self.batch = self._rows
         self._fields = fields
-        self._in_band_errors = in_band_errors
-        keys = _ERROR_KEYS if in_band_errors else ()
-        self._projector = projector(kernel)([*map(parse_field, fields), *((key,) for key in keys)], loads)
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        items = self.read(self.split(data, chunked))
-        if not columns or not items:
-            return _listed(items)
-        return [items] if isinstance(items, Rows) else grouped(_listed(items), self._rows)
+        found = self._projector.feed(_body(data, chunked))
+        self.error = self._projector.error
+        rows = self._told(found)
+        if not columns or not rows:
+            return _listed(rows)
+        return [rows] if isinstance(rows, Rows) else grouped(_listed(rows), self._rows)
+
+    def read(self, texts: list[bytes]) -> Sequence[Any]:
+        found = self._projector.columns(texts)
+        self.error = self._projector.error
+        return self._told(found)
 
     def _rows(self, items: list[tuple[Any, ...]]) -> Rows:
         return Rows(self._fields, [list(column) for column in zip(*items, strict=True)])
 
-    def read(self, texts: list[bytes]) -> Sequence[Any]:
-        columns = self._projector.columns(texts)
-        self.error = self._projector.error or self.error
+    def _told(self, columns: list[list[Any]]) -> Sequence[Any]:
+        """The rows of `columns`, with an error in its place where a document tells of one."""
         rows = Rows(self._fields, columns[: len(self._fields)])
-        errors = [i for i, keys in enumerate(zip(*columns[len(self._fields) :], strict=True)) if any(keys)]
+        texts = columns[-1] if len(columns) > len(self._fields) else []
+        errors = [(i, told) for i, text in enumerate(texts) if text is not None and (told := _told(loads(text)))]
         if not errors:
             return rows
         items: list[Any] = list(rows)
-        for i in errors:
-            items[i] = _told(loads(texts[i]))
+        for i, told in errors:
+            items[i] = told
         return items
 
 
@@ -377,18 +385,19 @@ class Documents(Generic[E]):
     wants_tty: ClassVar[bool] = False
 
     def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[E]:
-        return self._items(kernel, kernel.DocumentSplitter(limits.document, limits.depth))
+        return _ValueItems(kernel, _splitter(kernel, limits), self.in_band_errors)
 
-    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[E]:
-        return _ValueItems(kernel, splitter, self.in_band_errors)
+
+def _splitter(kernel: Kernel, limits: Limits) -> DocumentSplitter:
+    return kernel.DocumentSplitter(limits.document, limits.depth)
 
 
 @dataclass(frozen=True)
 class RawDocuments(Documents[bytes]):
     """The texts as they came; nobody looks into them."""
 
-    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[bytes]:
-        return _DocumentItems(kernel, splitter)
+    def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[bytes]:
+        return _DocumentItems(kernel, _splitter(kernel, limits))
 
 
 @dataclass(frozen=True)
@@ -401,8 +410,8 @@ class DecodedDocuments(Documents[E]):
         if not callable(self.decode):
             raise TypeError(f"loads: something to call is needed, not {type(self.decode).__name__}")
 
-    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[E]:
-        return _DecodedItems(kernel, splitter, self.decode, self.in_band_errors)
+    def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[E]:
+        return _DecodedItems(kernel, _splitter(kernel, limits), self.decode, self.in_band_errors)
 
 
 @dataclass(frozen=True)
@@ -417,8 +426,8 @@ class ProjectedDocuments(Documents["tuple[Any, ...]"]):
         if len(set(map(parse_field, self.fields))) < len(self.fields):
             raise ValueError(f"fields: one of them is named twice: {', '.join(self.fields)}")
 
-    def _items(self, kernel: Kernel, splitter: DocumentSplitter) -> Items[tuple[Any, ...]]:
-        return _ProjectedItems(kernel, splitter, self.fields, self.in_band_errors)
+    def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[tuple[Any, ...]]:
+        return _ProjectedItems(kernel, self.fields, self.in_band_errors, limits)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -49,7 +49,7 @@ def loads(data: bytes) -> Any:
         return _judged(data)
 
 
-def loads_all(texts: list[bytes]) -> tuple[list[Any], Malformed | None]:
+def loads_all(texts: Sequence[bytes]) -> tuple[list[Any], Malformed | None]:
     """The values of `texts`, up to the first that is malformed, and its error."""
     values: list[Any] = []
     rest = iter(texts)
