@@ -9,6 +9,8 @@ import pytest
 
 from dockerwire.testing import Engine
 
+from .support.arrow import started_polars
+
 TOP = Path(__file__).parent.parent
 ELSEWHERE = {"builds.md", "credentials.md"}  # with real engines
 BLOCKS = [
@@ -26,10 +28,18 @@ EXPECTED = {
     "README.md: trio": "b'one'",
     "README.md: Without a driver": "1 b'one\\n'\n",
     "README.md: For your tests": "",
+    "batches.md: Lines of JSON": '","message":"one","host":"node-1","container":"web"}\n',
+    "batches.md: Arrow": "[(1, 1), (2, 1)]\n",
+    "batches.md: By themselves": "<FrameBatch: 2 frames, 8 bytes> b'one\\n' Frame(stream=2, data=b'two\\n')\n",
     "testing.md: # The embedded engine": "",
     "progress.md: Pulls and pushes": "done 3001136 of 3001136 bytes; Downloaded newer image for alpine:latest",
     "progress.md: What containers use": "% of a CPU, ",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _polars() -> None:
+    started_polars()
 
 
 def test_every_example_is_known():
@@ -42,8 +52,9 @@ def test_the_sans_io_example_is_short():
 
 @pytest.mark.parametrize(("title", "code"), BLOCKS, ids=[title for title, _ in BLOCKS])
 def test_example(title: str, code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    if "import trio" in code:
-        pytest.importorskip("trio")
+    for extra in ("trio", "polars"):
+        if f"import {extra}" in code:
+            pytest.importorskip(extra)
     with Engine(api_version="1.41") as engine:
         engine.container("web", output=[(1, b"one\n"), (2, b"two\n")])
         monkeypatch.setenv("DOCKER_HOST", engine.host)

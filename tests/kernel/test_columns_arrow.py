@@ -16,6 +16,8 @@ import pytest
 from dockerwire import kernel as kernels
 from dockerwire.kernel import Frame, FrameBatch, LogRecord, RecordBatch, columns, columns_python
 
+from ..support.arrow import started_polars
+
 pytestmark = pytest.mark.every_kernel  # none of them matters here
 compiled = pytest.mark.skipif("cython" not in kernels.available(), reason="Arrow needs the compiled part")
 
@@ -346,10 +348,7 @@ def test_what_pyarrow_reads_is_kept_alive() -> None:
 
 @pytest.fixture(scope="module")
 def polars() -> ModuleType:
-    """With its threads and descriptors, which stay, in use before a test begins."""
-    pl: ModuleType = pytest.importorskip("polars", reason="polars is not installed")
-    pl.DataFrame({"a": [1]}).with_columns(pl.col("a") + 1)
-    return pl
+    return started_polars() or pytest.skip("polars is not installed")
 
 
 @compiled
