@@ -7,7 +7,6 @@ import time
 from calendar import timegm
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
-from fractions import Fraction
 
 __all__ = ["engine_time", "time_ns"]
 
@@ -69,6 +68,8 @@ def _a_str(x: object) -> str:
 
 
 def _duration(text: str, match: re.Match[str]) -> int:
+    from fractions import Fraction  # which is slow to import, and needed for durations only
+
     terms = (Fraction(number.rstrip(".")) * _UNITS[unit] for number, unit in _TERM.findall(match[2]))
     duration = sum(int(term) for term in terms)
     if duration > _INT64_MAX:  # as in Go: 292 years

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints, is_typed
 import pytest
 
 from dockerwire import Request, StreamError
+from dockerwire.api import types
 from dockerwire.drivers import core
 from dockerwire.errors import APIError, DockerWireError, UnsupportedVersion
 from dockerwire.wire.decoders import Documents
@@ -55,7 +56,8 @@ def builder_of(request: Any) -> str | None:
 
 def answer_of(builder: str) -> Any:
     """What the answer of a builder is, or each item of it."""
-    return get_args(get_type_hints(facts.BUILDERS[builder])["return"])[0]
+    hints = get_type_hints(facts.BUILDERS[builder], localns={name: getattr(types, name) for name in types.__all__})
+    return get_args(hints["return"])[0]
 
 
 def parts(hint: Any) -> list[Any]:

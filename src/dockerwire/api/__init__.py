@@ -7,159 +7,164 @@ None means absent and is the only value that does. Building does no I/O; what ca
 
 from __future__ import annotations
 
-from ..wire.auth import RegistryAuth
-from ._build import Filters
-from .configs import (
-    config_create,
-    config_delete,
-    config_inspect,
-    config_list,
-    config_update,
-)
-from .containers import (
-    checkpoint_create,
-    checkpoint_delete,
-    checkpoint_list,
-    container_archive,
-    container_archive_info,
-    container_attach,
-    container_attach_websocket,
-    container_changes,
-    container_create,
-    container_delete,
-    container_export,
-    container_inspect,
-    container_kill,
-    container_list,
-    container_log_records,
-    container_logs,
-    container_logs_json,
-    container_pause,
-    container_prune,
-    container_rename,
-    container_resize,
-    container_restart,
-    container_start,
-    container_stats,
-    container_stats_once,
-    container_stop,
-    container_top,
-    container_unpause,
-    container_update,
-    container_wait,
-    container_wait_stream,
-    put_container_archive,
-)
-from .distribution import (
-    distribution_inspect,
-)
-from .exec import (
-    container_exec,
-    exec_inspect,
-    exec_resize,
-    exec_start,
-    exec_start_detached,
-)
-from .images import (
-    build_cancel,
-    build_prune,
-    image_attestations,
-    image_build,
-    image_commit,
-    image_create,
-    image_delete,
-    image_get,
-    image_get_all,
-    image_history,
-    image_inspect,
-    image_list,
-    image_load,
-    image_prune,
-    image_push,
-    image_search,
-    image_tag,
-)
-from .networks import (
-    network_connect,
-    network_create,
-    network_delete,
-    network_disconnect,
-    network_inspect,
-    network_list,
-    network_prune,
-)
-from .nodes import (
-    node_delete,
-    node_inspect,
-    node_list,
-    node_update,
-)
-from .plugins import (
-    get_plugin_privileges,
-    plugin_create,
-    plugin_delete,
-    plugin_disable,
-    plugin_enable,
-    plugin_inspect,
-    plugin_list,
-    plugin_pull,
-    plugin_push,
-    plugin_set,
-    plugin_upgrade,
-)
-from .secrets import (
-    secret_create,
-    secret_delete,
-    secret_inspect,
-    secret_list,
-    secret_update,
-)
-from .services import (
-    service_create,
-    service_delete,
-    service_inspect,
-    service_list,
-    service_log_records,
-    service_logs,
-    service_update,
-)
-from .sessions import (
-    grpc,
-    session,
-)
-from .swarm import (
-    swarm_init,
-    swarm_inspect,
-    swarm_join,
-    swarm_leave,
-    swarm_unlock,
-    swarm_unlockkey,
-    swarm_update,
-)
-from .system import (
-    Ping,
-    system_auth,
-    system_data_usage,
-    system_events,
-    system_info,
-    system_ping,
-    system_ping_head,
-    system_version,
-)
-from .tasks import (
-    task_inspect,
-    task_list,
-    task_log_records,
-    task_logs,
-)
-from .volumes import (
-    volume_create,
-    volume_delete,
-    volume_inspect,
-    volume_list,
-    volume_prune,
-    volume_update,
-)
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
+
+if TYPE_CHECKING:
+    from ..wire.auth import RegistryAuth
+    from ._build import Filters
+    from .configs import (
+        config_create,
+        config_delete,
+        config_inspect,
+        config_list,
+        config_update,
+    )
+    from .containers import (
+        checkpoint_create,
+        checkpoint_delete,
+        checkpoint_list,
+        container_archive,
+        container_archive_info,
+        container_attach,
+        container_attach_websocket,
+        container_changes,
+        container_create,
+        container_delete,
+        container_export,
+        container_inspect,
+        container_kill,
+        container_list,
+        container_log_records,
+        container_logs,
+        container_logs_json,
+        container_pause,
+        container_prune,
+        container_rename,
+        container_resize,
+        container_restart,
+        container_start,
+        container_stats,
+        container_stats_once,
+        container_stop,
+        container_top,
+        container_unpause,
+        container_update,
+        container_wait,
+        container_wait_stream,
+        put_container_archive,
+    )
+    from .distribution import (
+        distribution_inspect,
+    )
+    from .exec import (
+        container_exec,
+        exec_inspect,
+        exec_resize,
+        exec_start,
+        exec_start_detached,
+    )
+    from .images import (
+        build_cancel,
+        build_prune,
+        image_attestations,
+        image_build,
+        image_commit,
+        image_create,
+        image_delete,
+        image_get,
+        image_get_all,
+        image_history,
+        image_inspect,
+        image_list,
+        image_load,
+        image_prune,
+        image_push,
+        image_search,
+        image_tag,
+    )
+    from .networks import (
+        network_connect,
+        network_create,
+        network_delete,
+        network_disconnect,
+        network_inspect,
+        network_list,
+        network_prune,
+    )
+    from .nodes import (
+        node_delete,
+        node_inspect,
+        node_list,
+        node_update,
+    )
+    from .plugins import (
+        get_plugin_privileges,
+        plugin_create,
+        plugin_delete,
+        plugin_disable,
+        plugin_enable,
+        plugin_inspect,
+        plugin_list,
+        plugin_pull,
+        plugin_push,
+        plugin_set,
+        plugin_upgrade,
+    )
+    from .secrets import (
+        secret_create,
+        secret_delete,
+        secret_inspect,
+        secret_list,
+        secret_update,
+    )
+    from .services import (
+        service_create,
+        service_delete,
+        service_inspect,
+        service_list,
+        service_log_records,
+        service_logs,
+        service_update,
+    )
+    from .sessions import (
+        grpc,
+        session,
+    )
+    from .swarm import (
+        swarm_init,
+        swarm_inspect,
+        swarm_join,
+        swarm_leave,
+        swarm_unlock,
+        swarm_unlockkey,
+        swarm_update,
+    )
+    from .system import (
+        Ping,
+        system_auth,
+        system_data_usage,
+        system_events,
+        system_info,
+        system_ping,
+        system_ping_head,
+        system_version,
+    )
+    from .tasks import (
+        task_inspect,
+        task_list,
+        task_log_records,
+        task_logs,
+    )
+    from .volumes import (
+        volume_create,
+        volume_delete,
+        volume_inspect,
+        volume_list,
+        volume_prune,
+        volume_update,
+    )
 
 __all__ = [
     "Filters",
@@ -286,3 +291,26 @@ __all__ = [
     "volume_prune",
     "volume_update",
 ]
+
+if not TYPE_CHECKING:
+    # Those that are used most come first: the others are looked for in vain there.
+    _MODULES = (
+        ".containers",
+        ".system",
+        ".images",
+        ".exec",
+        ".networks",
+        ".volumes",
+        ".distribution",
+        ".sessions",
+        ".swarm",
+        ".nodes",
+        ".services",
+        ".tasks",
+        ".secrets",
+        ".configs",
+        ".plugins",
+        "._build",
+        "..wire.auth",
+    )
+    __getattr__, __dir__ = lazy(__name__, dict.fromkeys(_MODULES, __all__))

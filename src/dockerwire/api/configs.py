@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import Filters, bound, document, documents, filter_map, integer, json_request, nothing, request, segment
-from .types import Config, ConfigCreateResponse, ConfigSpec
+
+if TYPE_CHECKING:
+    from .types import Config, ConfigCreateResponse, ConfigSpec
 
 __all__ = ["config_create", "config_delete", "config_inspect", "config_list", "config_update"]
 
@@ -23,7 +28,7 @@ def config_list(*, filters: Filters | None = None) -> Request[list[Config]]:
 def config_create(spec: ConfigSpec) -> Request[ConfigCreateResponse]:
     """Make a config: ``{"Name": "settings", "Data": "eA=="}``, the data in base64. ``POST /configs/create``."""
     return json_request(
-        "ConfigCreate", "/configs/create", spec, ConfigSpec, bounds=_SINCE, decode=document, keyword="spec"
+        "ConfigCreate", "/configs/create", spec, types.ConfigSpec, bounds=_SINCE, decode=document, keyword="spec"
     )
 
 
@@ -46,7 +51,7 @@ def config_update(config: str, spec: ConfigSpec, *, version: int) -> Request[Non
         "ConfigUpdate",
         _path(config, "update"),
         spec,
-        ConfigSpec,
+        types.ConfigSpec,
         [integer("version", version, least=0)],
         bounds=_SINCE,
         decode=nothing,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..kernel.items import Frame, LogRecord
 from ..wire.decoders import Chunks, Documents, Frames, Records
 from ..wire.pathstat import PathStat
 from ..wire.request import Answer, Body, HijackRequest, Request, StreamRequest
+from . import types
 from ._build import (
     CONTENT_TYPE_TAR,
     Filters,
@@ -29,22 +30,24 @@ from ._build import (
     text,
     unix_time,
 )
-from .types import (
-    CheckpointCreateRequest,
-    CheckpointSummary,
-    ContainerCreateConfig,
-    ContainerCreateResponse,
-    ContainerInspectResponse,
-    ContainerPruneResponse,
-    ContainerStatsResponse,
-    ContainerSummary,
-    ContainerTopResponse,
-    ContainerUpdateConfig,
-    ContainerUpdateResponse,
-    ContainerWaitResponse,
-    FilesystemChange,
-    LogRecordDocument,
-)
+
+if TYPE_CHECKING:
+    from .types import (
+        CheckpointCreateRequest,
+        CheckpointSummary,
+        ContainerCreateConfig,
+        ContainerCreateResponse,
+        ContainerInspectResponse,
+        ContainerPruneResponse,
+        ContainerStatsResponse,
+        ContainerSummary,
+        ContainerTopResponse,
+        ContainerUpdateConfig,
+        ContainerUpdateResponse,
+        ContainerWaitResponse,
+        FilesystemChange,
+        LogRecordDocument,
+    )
 
 __all__ = [
     "checkpoint_create",
@@ -122,7 +125,7 @@ def container_create(
         "ContainerCreate",
         "/containers/create",
         config,
-        ContainerCreateConfig,
+        types.ContainerCreateConfig,
         [text("name", name), text("platform", platform, "1.41")],
         decode=document,
     )
@@ -222,7 +225,7 @@ def container_wait_stream(
         "POST",
         _path(container, "wait"),
         [text("condition", condition, "1.30", choices=_CONDITIONS)],
-        items=Documents[ContainerWaitResponse](),
+        items=Documents(),
         lasting=True,
     )
 
@@ -334,7 +337,7 @@ def container_logs_json(
             unix_time("until", until_ns, "1.35"),
             text("format", "json", "1.54"),
         ],
-        items=Documents[LogRecordDocument](),
+        items=Documents(),
     )
 
 
@@ -419,7 +422,7 @@ def container_stats(container: str, *, one_shot: bool | None = None) -> StreamRe
         "GET",
         _path(container, "stats"),
         [flag("one-shot", one_shot, "1.41")],
-        items=Documents[ContainerStatsResponse](),
+        items=Documents(),
     )
 
 
@@ -475,7 +478,9 @@ def container_restart(container: str, *, signal: str | int | None = None, t: int
 
 def container_update(container: str, config: ContainerUpdateConfig) -> Request[ContainerUpdateResponse]:
     """Change the limits of a container: ``{"Memory": 2**28}``. ``POST /containers/{id}/update``."""
-    return json_request("ContainerUpdate", _path(container, "update"), config, ContainerUpdateConfig, decode=document)
+    return json_request(
+        "ContainerUpdate", _path(container, "update"), config, types.ContainerUpdateConfig, decode=document
+    )
 
 
 def container_rename(container: str, *, name: str) -> Request[None]:
@@ -573,7 +578,7 @@ def checkpoint_create(container: str, config: CheckpointCreateRequest) -> Reques
         "CheckpointCreate",
         _path(container, "checkpoints"),
         config,
-        CheckpointCreateRequest,
+        types.CheckpointCreateRequest,
         decode=nothing,
         lasting=True,
     )

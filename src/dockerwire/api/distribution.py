@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.auth import RegistryAuth
 from ..wire.request import Request
 from ._build import bound, document, image_path, registry_auth, request
-from .types import DistributionInspect
+
+if TYPE_CHECKING:
+    from .types import DistributionInspect
 
 __all__ = ["distribution_inspect"]
 

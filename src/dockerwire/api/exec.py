@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..kernel.items import Frame
 from ..wire.decoders import Frames
 from ..wire.request import Answer, HijackRequest, Request
+from . import types
 from ._build import (
     CONTENT_TYPE_JSON,
     document,
@@ -17,7 +20,9 @@ from ._build import (
     request,
     segment,
 )
-from .types import ExecConfig, ExecInspectResponse, ExecStartConfig, IDResponse
+
+if TYPE_CHECKING:
+    from .types import ExecConfig, ExecInspectResponse, ExecStartConfig, IDResponse
 
 __all__ = ["container_exec", "exec_inspect", "exec_resize", "exec_start", "exec_start_detached"]
 
@@ -28,7 +33,11 @@ def container_exec(container: str, config: ExecConfig) -> Request[IDResponse]:
     Start it with `exec_start` or `exec_start_detached`. Raises `Conflict` where the container does not run.
     """
     return json_request(
-        "ContainerExec", f"/containers/{segment('container', container)}/exec", config, ExecConfig, decode=document
+        "ContainerExec",
+        f"/containers/{segment('container', container)}/exec",
+        config,
+        types.ExecConfig,
+        decode=document,
     )
 
 
@@ -48,7 +57,7 @@ def exec_start(exec_id: str, config: ExecStartConfig | None = None, *, tty: bool
         raise ValueError(f"tty: {tty} is given, and {said} in config")
     if said is not None:
         config = {**config, "Tty": must_be(bool, "tty", said)}
-    body, bounds = json_body(config, ExecStartConfig)
+    body, bounds = json_body(config, types.ExecStartConfig)
     return hijack(
         "ExecStart",
         "POST",
@@ -70,7 +79,7 @@ def exec_start_detached(exec_id: str, config: ExecStartConfig | None = None) -> 
         "ExecStart",
         f"/exec/{segment('exec_id', exec_id)}/start",
         {"Detach": True, **_without_detach(config)},
-        ExecStartConfig,
+        types.ExecStartConfig,
         decode=nothing,
     )
 

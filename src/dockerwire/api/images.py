@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..wire.auth import RegistryAuth
 from ..wire.decoders import Chunks, Documents
 from ..wire.request import Body, Request, StreamRequest
+from . import types
 from ._build import (
     CONTENT_TYPE_JSON,
     CONTENT_TYPE_TAR,
@@ -36,24 +37,26 @@ from ._build import (
     text,
     texts,
 )
-from .types import (
-    AttestationStatement,
-    BuildInfo,
-    BuildOutput,
-    BuildPruneResponse,
-    ContainerConfig,
-    CreateImageInfo,
-    IDResponse,
-    ImageDeleteResponseItem,
-    ImageHistoryResponseItem,
-    ImageInspect,
-    ImagePruneResponse,
-    ImageSearchResponseItem,
-    ImageSummary,
-    OCIPlatform,
-    PushImageInfo,
-    Ulimit,
-)
+
+if TYPE_CHECKING:
+    from .types import (
+        AttestationStatement,
+        BuildInfo,
+        BuildOutput,
+        BuildPruneResponse,
+        ContainerConfig,
+        CreateImageInfo,
+        IDResponse,
+        ImageDeleteResponseItem,
+        ImageHistoryResponseItem,
+        ImageInspect,
+        ImagePruneResponse,
+        ImageSearchResponseItem,
+        ImageSummary,
+        OCIPlatform,
+        PushImageInfo,
+        Ulimit,
+    )
 
 __all__ = [
     "build_cancel",
@@ -150,7 +153,7 @@ def image_create(
         ],
         headers=[registry_auth(auth), metadata(meta)],
         body=body,
-        items=Documents[CreateImageInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 
@@ -282,7 +285,7 @@ def image_build(
         ],
         headers=[None if body is None else CONTENT_TYPE_TAR, registry_config_field(registry_config)],
         body=body,
-        items=Documents[BuildInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 
@@ -381,7 +384,7 @@ def image_push(
         _path(image, "push"),
         [text("tag", tag), as_json("platform", platform, "1.46")],
         headers=[registry_auth(RegistryAuth() if auth is None else auth), metadata(meta)],
-        items=Documents[PushImageInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 
@@ -434,7 +437,7 @@ def image_commit(
     `config` goes before the container's configuration, which stays for what it does not say (lists and maps are
     joined); `changes` are Dockerfile instructions on top. The container is paused meanwhile unless `pause` is False.
     """
-    body, bounds = (None, []) if config is None else json_body(config, ContainerConfig)
+    body, bounds = (None, []) if config is None else json_body(config, types.ContainerConfig)
     return request(
         "ImageCommit",
         "POST",
@@ -501,6 +504,6 @@ def image_load(
         [flag("quiet", quiet), as_jsons("platform", platform, "1.48")],
         headers=[CONTENT_TYPE_TAR],
         body=must_be_given(body),
-        items=Documents[BuildInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import (
     Filters,
     document,
@@ -15,15 +18,17 @@ from ._build import (
     segment,
     text,
 )
-from .types import (
-    NetworkConnectRequest,
-    NetworkCreateConfig,
-    NetworkCreateResponse,
-    NetworkDisconnectRequest,
-    NetworkInspect,
-    NetworkPruneResponse,
-    NetworkSummary,
-)
+
+if TYPE_CHECKING:
+    from .types import (
+        NetworkConnectRequest,
+        NetworkCreateConfig,
+        NetworkCreateResponse,
+        NetworkDisconnectRequest,
+        NetworkInspect,
+        NetworkPruneResponse,
+        NetworkSummary,
+    )
 
 __all__ = [
     "network_connect",
@@ -71,7 +76,7 @@ def network_delete(network: str) -> Request[None]:
 
 def network_create(config: NetworkCreateConfig) -> Request[NetworkCreateResponse]:
     """Make a network: ``{"Name": "back"}``. ``POST /networks/create``."""
-    return json_request("NetworkCreate", "/networks/create", config, NetworkCreateConfig, decode=document)
+    return json_request("NetworkCreate", "/networks/create", config, types.NetworkCreateConfig, decode=document)
 
 
 def network_connect(network: str, config: NetworkConnectRequest) -> Request[None]:
@@ -79,13 +84,15 @@ def network_connect(network: str, config: NetworkConnectRequest) -> Request[None
 
     Engines below API 1.54 ignore ``MacAddress`` in ``EndpointConfig``.
     """
-    return json_request("NetworkConnect", _path(network, "connect"), config, NetworkConnectRequest, decode=nothing)
+    return json_request(
+        "NetworkConnect", _path(network, "connect"), config, types.NetworkConnectRequest, decode=nothing
+    )
 
 
 def network_disconnect(network: str, config: NetworkDisconnectRequest) -> Request[None]:
     """Disconnect a container: ``{"Container": "web", "Force": True}``. ``POST /networks/{id}/disconnect``."""
     return json_request(
-        "NetworkDisconnect", _path(network, "disconnect"), config, NetworkDisconnectRequest, decode=nothing
+        "NetworkDisconnect", _path(network, "disconnect"), config, types.NetworkDisconnectRequest, decode=nothing
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import (
     Filters,
     document,
@@ -15,7 +18,9 @@ from ._build import (
     request,
     segment,
 )
-from .types import Node, NodeSpec
+
+if TYPE_CHECKING:
+    from .types import Node, NodeSpec
 
 __all__ = ["node_delete", "node_inspect", "node_list", "node_update"]
 
@@ -48,7 +53,7 @@ def node_update(node: str, spec: NodeSpec, *, version: int) -> Request[None]:
         "NodeUpdate",
         _path(node, "update"),
         spec,
-        NodeSpec,
+        types.NodeSpec,
         [integer("version", version, least=0)],
         decode=nothing,
         keyword="spec",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ..wire.auth import RegistryAuth
 from ..wire.decoders import Documents
@@ -27,7 +28,9 @@ from ._build import (
     stream,
     text,
 )
-from .types import CreateImageInfo, Plugin, PluginPrivilege, PushImageInfo
+
+if TYPE_CHECKING:
+    from .types import CreateImageInfo, Plugin, PluginPrivilege, PushImageInfo
 
 __all__ = [
     "get_plugin_privileges",
@@ -86,7 +89,7 @@ def plugin_pull(
         [image_name("remote", remote), image_name("name", name)],
         headers=[CONTENT_TYPE_JSON, registry_auth(auth)],
         body=json_list_body(privileges, "privileges", dict),
-        items=Documents[CreateImageInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 
@@ -135,7 +138,7 @@ def plugin_upgrade(
         headers=[CONTENT_TYPE_JSON, registry_auth(auth)],
         body=json_list_body(privileges, "privileges", dict),
         bounds=[bound("the operation", "1.26")],
-        items=Documents[CreateImageInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 
@@ -161,7 +164,7 @@ def plugin_push(plugin: str, *, auth: RegistryAuth | None = None) -> StreamReque
         "POST",
         _path(plugin, "push"),
         headers=[registry_auth(auth)],
-        items=Documents[PushImageInfo](in_band_errors=True),
+        items=Documents(in_band_errors=True),
         lasting=True,
     )
 

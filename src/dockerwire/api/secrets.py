@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import Filters, document, documents, filter_map, integer, json_request, nothing, request, segment
-from .types import Secret, SecretCreateResponse, SecretSpec
+
+if TYPE_CHECKING:
+    from .types import Secret, SecretCreateResponse, SecretSpec
 
 __all__ = ["secret_create", "secret_delete", "secret_inspect", "secret_list", "secret_update"]
 
@@ -21,7 +26,7 @@ def secret_list(*, filters: Filters | None = None) -> Request[list[Secret]]:
 def secret_create(spec: SecretSpec) -> Request[SecretCreateResponse]:
     """Make a secret: ``{"Name": "key", "Data": "c2VjcmV0"}``, the data in base64. ``POST /secrets/create``."""
     return json_request(
-        "SecretCreate", "/secrets/create", spec, SecretSpec, decode=document, secret=True, keyword="spec"
+        "SecretCreate", "/secrets/create", spec, types.SecretSpec, decode=document, secret=True, keyword="spec"
     )
 
 
@@ -44,7 +49,7 @@ def secret_update(secret: str, spec: SecretSpec, *, version: int) -> Request[Non
         "SecretUpdate",
         _path(secret, "update"),
         spec,
-        SecretSpec,
+        types.SecretSpec,
         [integer("version", version, least=0)],
         decode=nothing,
         secret=True,

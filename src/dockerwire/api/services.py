@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..kernel.items import Frame, LogRecord
 from ..wire.auth import RegistryAuth
 from ..wire.decoders import Frames, Records
 from ..wire.request import Answer, Request, StreamRequest
+from . import types
 from ._build import (
     Filters,
     document,
@@ -24,7 +25,9 @@ from ._build import (
     stream,
     text,
 )
-from .types import Service, ServiceCreateResponse, ServiceSpec, ServiceUpdateResponse
+
+if TYPE_CHECKING:
+    from .types import Service, ServiceCreateResponse, ServiceSpec, ServiceUpdateResponse
 
 __all__ = [
     "service_create",
@@ -61,7 +64,7 @@ def service_create(spec: ServiceSpec, *, auth: RegistryAuth | None = None) -> Re
         "ServiceCreate",
         "/services/create",
         spec,
-        ServiceSpec,
+        types.ServiceSpec,
         headers=[registry_auth(auth)],
         decode=document,
         keyword="spec",
@@ -102,7 +105,7 @@ def service_update(
         "ServiceUpdate",
         _path(service, "update"),
         spec,
-        ServiceSpec,
+        types.ServiceSpec,
         [
             integer("version", version, least=0),
             text("registryAuthFrom", registry_auth_from, choices=("spec", "previous-spec")),

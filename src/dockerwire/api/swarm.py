@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import document, flag, integer, json_request, nothing, request
-from .types import Swarm, SwarmInitConfig, SwarmJoinConfig, SwarmSpec, SwarmUnlockConfig, SwarmUnlockkeyResponse
+
+if TYPE_CHECKING:
+    from .types import Swarm, SwarmInitConfig, SwarmJoinConfig, SwarmSpec, SwarmUnlockConfig, SwarmUnlockkeyResponse
 
 __all__ = [
     "swarm_init",
@@ -27,12 +32,12 @@ def swarm_init(config: SwarmInitConfig) -> Request[str]:
 
     Gives the ID of this node. Raises `Unavailable` where the engine is in a swarm.
     """
-    return json_request("SwarmInit", "/swarm/init", config, SwarmInitConfig, decode=document)
+    return json_request("SwarmInit", "/swarm/init", config, types.SwarmInitConfig, decode=document)
 
 
 def swarm_join(config: SwarmJoinConfig) -> Request[None]:
     """Join a swarm, with a token from ``JoinTokens`` of `swarm_inspect`. ``POST /swarm/join``."""
-    return json_request("SwarmJoin", "/swarm/join", config, SwarmJoinConfig, decode=nothing, secret=True)
+    return json_request("SwarmJoin", "/swarm/join", config, types.SwarmJoinConfig, decode=nothing, secret=True)
 
 
 def swarm_leave(*, force: bool | None = None) -> Request[None]:
@@ -56,7 +61,7 @@ def swarm_update(
         "SwarmUpdate",
         "/swarm/update",
         spec,
-        SwarmSpec,
+        types.SwarmSpec,
         [
             integer("version", version, least=0),
             flag("rotateWorkerToken", rotate_worker_token),
@@ -75,4 +80,4 @@ def swarm_unlockkey() -> Request[SwarmUnlockkeyResponse]:
 
 def swarm_unlock(config: SwarmUnlockConfig) -> Request[None]:
     """Unlock a manager: ``{"UnlockKey": "SWMKEY-1-…"}``. ``POST /swarm/unlock``."""
-    return json_request("SwarmUnlock", "/swarm/unlock", config, SwarmUnlockConfig, decode=nothing, secret=True)
+    return json_request("SwarmUnlock", "/swarm/unlock", config, types.SwarmUnlockConfig, decode=nothing, secret=True)

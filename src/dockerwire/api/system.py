@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..wire.auth import RegistryAuth
 from ..wire.decoders import Documents
 from ..wire.request import Answer, Request, StreamRequest
+from . import types
 from ._build import (
     Filters,
     bound,
@@ -21,7 +22,9 @@ from ._build import (
     texts,
     unix_time,
 )
-from .types import AuthConfig, AuthResponse, EventMessage, SystemDataUsageResponse, SystemInfo, SystemVersion
+
+if TYPE_CHECKING:
+    from .types import AuthConfig, AuthResponse, EventMessage, SystemDataUsageResponse, SystemInfo, SystemVersion
 
 __all__ = [
     "Ping",
@@ -120,7 +123,7 @@ def system_events(
         "/events",
         [unix_time("since", since_ns), unix_time("until", until_ns), filter_map(filters)],
         headers=[text("Accept", accept, choices=_EVENT_TYPES)],
-        items=Documents[EventMessage](),
+        items=Documents(),
     )
 
 
@@ -136,7 +139,7 @@ def system_auth(config: AuthConfig | RegistryAuth) -> Request[AuthResponse]:
         "SystemAuth",
         "/auth",
         config.config() if isinstance(config, RegistryAuth) else config,
-        AuthConfig,
+        types.AuthConfig,
         decode=document,
         secret=True,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..kernel.items import Frame, LogRecord
 from ..wire.decoders import Frames, Records
 from ..wire.request import Answer, Request, StreamRequest
 from ._build import Filters, bound, document, documents, filter_map, log_params, request, segment, stream
-from .types import Task
+
+if TYPE_CHECKING:
+    from .types import Task
 
 __all__ = ["task_inspect", "task_list", "task_log_records", "task_logs"]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..wire.request import Request
+from . import types
 from ._build import (
     Filters,
     bound,
@@ -15,7 +18,9 @@ from ._build import (
     request,
     segment,
 )
-from .types import Volume, VolumeCreateRequest, VolumeListResponse, VolumePruneResponse, VolumeUpdateConfig
+
+if TYPE_CHECKING:
+    from .types import Volume, VolumeCreateRequest, VolumeListResponse, VolumePruneResponse, VolumeUpdateConfig
 
 __all__ = ["volume_create", "volume_delete", "volume_inspect", "volume_list", "volume_prune", "volume_update"]
 
@@ -31,7 +36,7 @@ def volume_list(*, filters: Filters | None = None) -> Request[VolumeListResponse
 
 def volume_create(config: VolumeCreateRequest) -> Request[Volume]:
     """Make a volume: ``{"Name": "data"}``; without a name the engine finds one. ``POST /volumes/create``."""
-    return json_request("VolumeCreate", "/volumes/create", config, VolumeCreateRequest, decode=document)
+    return json_request("VolumeCreate", "/volumes/create", config, types.VolumeCreateRequest, decode=document)
 
 
 def volume_inspect(volume: str) -> Request[Volume]:
@@ -49,7 +54,7 @@ def volume_update(volume: str, config: VolumeUpdateConfig, *, version: int) -> R
         "VolumeUpdate",
         _path(volume),
         config,
-        VolumeUpdateConfig,
+        types.VolumeUpdateConfig,
         [integer("version", version, least=0)],
         decode=nothing,
         method="PUT",

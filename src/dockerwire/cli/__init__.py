@@ -1,4 +1,4 @@
-"""The command line, ``dockerwire COMMAND``: the commands stand in `_parser`.
+"""The command line, ``dockerwire COMMAND``: the commands stand in `_COMMANDS`.
 
 Exit codes: 0; 1 for errors, with one line; 2 for wrong usage; 130 on Ctrl-C; 141 when the reader of the output is gone;
 ``exec``, ``run`` and ``attach`` give the command's own.
@@ -11,17 +11,41 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, kernel
-from ..drivers.sync import Client
 from ..errors import ConnectionLost, DockerWireError, Truncated
-from ..wire.host import environment_tls, parse_host
-from . import attach, build, cp, demo, doctor, events, exec, lists, logs, objects, pull, push, run, stats, wait
 from .terminal import complain
+
+if TYPE_CHECKING:
+    from ..drivers.sync import Client
 
 __all__ = ["main"]
 
-Command = Callable[[argparse.Namespace], int]
+_COMMANDS = {
+    "version": ("lists", "Show the versions of dockerwire and of the engine."),
+    "ps": ("lists", "List containers."),
+    "logs": ("logs", "Show what containers wrote."),
+    "events": ("events", "Show what happens in the engine, as it happens."),
+    "stats": ("stats", "Show what containers use, each second."),
+    "exec": ("exec", "Run a command in a container; its exit code is ours."),
+    "run": ("run", "Run a command in a new container; its exit code is ours."),
+    "attach": ("attach", "Talk with a container that runs; its exit code is ours."),
+    "inspect": ("objects", "Show all that the engine tells of containers, images, networks, volumes."),
+    "rm": ("objects", "Remove containers."),
+    "start": ("objects", "Start containers."),
+    "stop": ("objects", "Stop containers, one after the other."),
+    "cp": ("cp", "Copy files and folders out of a container, or into one."),
+    "pull": ("pull", "Pull an image, with the credentials of the docker CLI."),
+    "push": ("push", "Push an image to the registry in its name, with the credentials of the docker CLI."),
+    "build": ("build", "Build an image; its id goes to stdout."),
+    "wait": ("wait", "Wait until a container exits, and print its exit code; or until something else."),
+    "demo": ("demo", "Follow the logs of all containers for a few seconds."),
+    "doctor": ("doctor", "Say what is wrong between here and the engine, and what mends it."),
+}
+"""The commands: the module of each, which is imported when it is called, and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +91,16 @@ def _discard() -> None:
     os.close(nowhere)
 
 
+class _Command(argparse.ArgumentParser):
+    """The parser of one command, which gets its arguments when it is needed."""
+
+    fill: Callable[[], None]
+
+    def parse_known_args(self, *arguments: Any, **keywords: Any) -> Any:
+        self.fill()
+        return super().parse_known_args(*arguments, **keywords)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dockerwire", description="A low-level client for the Docker Engine API.")
     parser.add_argument("--version", action="version", version=f"dockerwire {__version__}")
@@ -74,33 +108,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-version", metavar="1.N", help="speak this API version instead of negotiating one")
     parser.add_argument("--kernel", choices=kernel.NAMES, help="the decoders to use")
     parser.add_argument("-c", "--context", help="the docker CLI's context to use, in place of --host")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Command)
+    parsers = {name: commands.add_parser(name, help=help, description=help) for name, (_, help) in _COMMANDS.items()}
 
-    def command(name: str, run: Callable[[Client, argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
-        def connected(given: argparse.Namespace) -> int:
-            # As with the docker CLI, what the environment says of TLS and of the version goes for --host too.
-            tls = environment_tls(os.environ) if given.host and parse_host(given.host).scheme == "tcp" else None
-            version = given.api_version or (os.environ.get("DOCKER_API_VERSION") if given.host else None) or None
-            with Client(given.host, context=given.context, tls=tls, version=version, kernel=given.kernel) as client:
-                return run(client, given)
+    def command(name: str, run: Callable[..., int], connected: bool = True) -> argparse.ArgumentParser:
+        parsers[name].set_defaults(run=partial(_connected, run) if connected else run)
+        return parsers[name]
 
-        added = commands.add_parser(name, help=help, description=help)
-        added.set_defaults(run=connected)
-        return added
-
-    lists.add(command)
-    logs.add(command)
-    events.add(command)
-    stats.add(command)
-    exec.add(command)
-    run.add(command)
-    attach.add(command)
-    objects.add(command)
-    cp.add(command)
-    pull.add(command)
-    push.add(command)
-    build.add(command)
-    wait.add(command)
-    demo.add(command)
-    doctor.add(commands)
+    for name, (module, _) in _COMMANDS.items():
+        parsers[name].fill = partial(_fill, module, command)
     return parser
+
+
+def _fill(module: str, command: Callable[..., argparse.ArgumentParser]) -> None:
+    import_module(f".{module}", __name__).add(command)
+
+
+def _connected(run: Callable[[Client, argparse.Namespace], int], given: argparse.Namespace) -> int:
+    """Call `run` with a client."""
+    from ..drivers.sync import Client
+    from ..wire.host import environment_tls, parse_host
+
+    # As with the docker CLI, what the environment says of TLS and of the version goes for --host too.
+    tls = environment_tls(os.environ) if given.host and parse_host(given.host).scheme == "tcp" else None
+    version = given.api_version or (os.environ.get("DOCKER_API_VERSION") if given.host else None) or None
+    with Client(given.host, context=given.context, tls=tls, version=version, kernel=given.kernel) as client:
+        return run(client, given)

@@ -34,7 +34,7 @@ __all__ = ["add", "exit_code", "talk"]
 
 
 def add(command: Any) -> None:
-    parser = command("attach", attach, "Talk with a container that runs; its exit code is ours.")
+    parser = command("attach", attach)
     parser.add_argument("--no-stdin", action="store_true", help="do not send our stdin")
     add_detach_keys(parser)
     add_sig_proxy(parser)

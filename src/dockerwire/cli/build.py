@@ -39,7 +39,7 @@ _SHOWN_OF_A_LOG = 20  # lines
 
 
 def add(command: Any) -> None:
-    parser = command("build", build, "Build an image; its id goes to stdout.")
+    parser = command("build", build)
     parser.add_argument("-t", "--tag", action="append", metavar="NAME[:TAG]", help="a name of the image")
     parser.add_argument("-f", "--file", metavar="FILE", help="the Dockerfile (default: PATH/Dockerfile)")
     parser.add_argument(

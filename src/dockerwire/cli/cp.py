@@ -30,7 +30,7 @@ _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 
 
 def add(command: Any) -> None:
-    parser = command("cp", run, "Copy files and folders out of a container, or into one.")
+    parser = command("cp", run)
     parser.add_argument("-a", "--archive", action="store_true", help="into a container: its user is to own them")
     parser.add_argument(
         "-L", "--follow-link", action="store_true", help="copy what the source leads to, if it is a link"

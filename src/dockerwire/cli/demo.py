@@ -19,7 +19,7 @@ _BOLD = 1
 
 
 def add(command: Any) -> None:
-    parser = command("demo", demo, "Follow the logs of all containers for a few seconds.")
+    parser = command("demo", demo)
     parser.add_argument("--seconds", type=a_duration, default=5.0, metavar="N", help="how long (default: 5)")
 
 

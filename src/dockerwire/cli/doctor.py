@@ -30,7 +30,7 @@ from ..errors import (
 )
 from ..wire.host import Address, config_folder, environment_tls, resolve, usual_sockets
 from ..wire.request import Answer, Request
-from ..wire.tls import TLSConfig
+from ..wire.tlsconfig import TLSConfig
 from .terminal import a_duration, colour, colourful, print_json, safe
 
 _OK, _WARNING, _ERROR = "ok", "warning", "error"
@@ -52,10 +52,8 @@ class Finding(NamedTuple):
 warning, error = partial(Finding, _WARNING), partial(Finding, _ERROR)
 
 
-def add(commands: Any) -> None:
-    help = "Say what is wrong between here and the engine, and what mends it."
-    parser = commands.add_parser("doctor", help=help, description=help)
-    parser.set_defaults(run=run)
+def add(command: Any) -> None:
+    parser = command("doctor", run, connected=False)
     parser.add_argument("--idle", type=a_duration, metavar="SECONDS", help="also watch a stream be silent for so long")
     parser.add_argument("--timeout", type=a_duration, default=10.0, metavar="SECONDS", help="for each step (10)")
     parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="jsonl: one JSON object a line")

@@ -15,7 +15,7 @@ from .terminal import a_time, add_filter, add_format, by_key, print_json, safe, 
 
 
 def add(command: Any) -> None:
-    parser = command("events", events, "Show what happens in the engine, as it happens.")
+    parser = command("events", events)
     parser.add_argument("--since", type=a_time, metavar="TIME", help="begin in the past (the engine keeps 256)")
     parser.add_argument("--until", type=a_time, metavar="TIME", help="end there")
     add_filter(parser)

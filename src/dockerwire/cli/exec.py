@@ -31,7 +31,7 @@ _GRACE = 2.0  # seconds that an engine may take to notice the end of a command w
 
 
 def add(command: Any) -> None:
-    parser = command("exec", run, "Run a command in a container; its exit code is ours.")
+    parser = command("exec", run)
     add_process(parser)
     parser.add_argument("-d", "--detach", action="store_true", help="do not wait for it")
     parser.add_argument("--privileged", action="store_true")

@@ -14,9 +14,9 @@ from .terminal import add_filter, add_format, ago, by_key, name_of, print_json, 
 
 
 def add(command: Any) -> None:
-    parser = command("version", version, "Show the versions of dockerwire and of the engine.")
+    parser = command("version", version)
     add_format(parser)
-    parser = command("ps", ps, "List containers.")
+    parser = command("ps", ps)
     parser.add_argument("-a", "--all", action="store_true", help="also those that do not run")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     add_filter(parser)

@@ -35,7 +35,7 @@ _WIDEST = 32  # columns for a name
 
 
 def add(command: Any) -> None:
-    parser = command("logs", logs, "Show what containers wrote.")
+    parser = command("logs", logs)
     parser.add_argument("container", nargs="*", help="names or ids")
     parser.add_argument("--all", action="store_true", help="of all containers; with -f of those that run or start")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what they write")

@@ -20,24 +20,24 @@ _TYPES = ("container", "image", "network", "volume")
 
 
 def add(command: Any) -> None:
-    parser = command("inspect", inspect, "Show all that the engine tells of containers, images, networks, volumes.")
+    parser = command("inspect", inspect)
     parser.add_argument("--type", choices=_TYPES, help=f"look among these only (default: {', '.join(_TYPES)})")
     parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="jsonl: one JSON object a line")
     parser.add_argument("name", nargs="+", help="names or ids")
 
-    parser = command("rm", remove, "Remove containers.")
+    parser = command("rm", remove)
     parser.add_argument("-f", "--force", action="store_true", help="kill those that run; one that is not there is fine")
     parser.add_argument("-v", "--volumes", action="store_true", help="and their anonymous volumes")
     parser.add_argument("container", nargs="+", help="names or ids")
 
-    parser = command("start", start, "Start containers.")
+    parser = command("start", start)
     parser.add_argument("-a", "--attach", action="store_true", help="and show the output of it: the exit code is ours")
     parser.add_argument("-i", "--interactive", action="store_true", help="and send it our stdin")
     add_detach_keys(parser)
     parser.add_argument("--raw", action="store_true", help="leave control characters as they are, also on a terminal")
     parser.add_argument("container", nargs="+", help="names or ids")
 
-    parser = command("stop", stop, "Stop containers, one after the other.")
+    parser = command("stop", stop)
     parser.add_argument("-t", "--timeout", "--time", type=int, metavar="SECONDS", help="then kill (-1: never)")
     parser.add_argument("-s", "--signal", help="in place of the container's own (API 1.42)")
     parser.add_argument("container", nargs="+", help="names or ids")

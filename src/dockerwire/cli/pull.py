@@ -13,7 +13,7 @@ from .bars import transfer
 
 
 def add(command: Any) -> None:
-    parser = command("pull", pull, "Pull an image, with the credentials of the docker CLI.")
+    parser = command("pull", pull)
     parser.add_argument("-a", "--all-tags", action="store_true", help="all tags of the name")
     parser.add_argument("--platform", metavar="OS[/ARCH[/VARIANT]]", help="of an image for several")
     add_quiet(parser)

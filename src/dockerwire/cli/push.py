@@ -12,7 +12,7 @@ from .pull import add_quiet, named
 
 
 def add(command: Any) -> None:
-    parser = command("push", push, "Push an image to the registry in its name, with the credentials of the docker CLI.")
+    parser = command("push", push)
     parser.add_argument("-a", "--all-tags", action="store_true", help="all tags of the name")
     add_quiet(parser)
     parser.add_argument("image", help="NAME[:TAG]")

@@ -29,7 +29,7 @@ _ENGINE, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
 
 
 def add(command: Any) -> None:
-    parser = command("run", run, "Run a command in a new container; its exit code is ours.")
+    parser = command("run", run)
     add_process(parser)
     parser.add_argument("--rm", action="store_true", help="remove the container when it has ended")
     parser.add_argument("-d", "--detach", action="store_true", help="do not wait for it: print its id")

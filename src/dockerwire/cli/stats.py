@@ -22,7 +22,7 @@ HEADINGS = ("NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O
 
 
 def add(command: Any) -> None:
-    parser = command("stats", stats, "Show what containers use, each second.")
+    parser = command("stats", stats)
     parser.add_argument("container", nargs="*", help="names or ids (default: all that run)")
     parser.add_argument("--no-stream", action="store_true", help="one reading of each, and the end")
     parser.add_argument("--format", choices=("text", "jsonl"), help="default: text on a terminal, jsonl elsewhere")

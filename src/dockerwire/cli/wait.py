@@ -14,7 +14,7 @@ from .terminal import a_time, complain, safe, text_of
 
 
 def add(command: Any) -> None:
-    parser = command("wait", wait, "Wait until a container exits, and print its exit code; or until something else.")
+    parser = command("wait", wait)
     parser.add_argument("container", help="a name or an id")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--exit", action="store_true", help="until its process has ended (this is usual)")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import shlex
-import ssl
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from ..errors import ConfigError, Malformed
 from .jsontext import loads
 from .request import PATH
-from .tls import TLSConfig
+from .tlsconfig import TLSConfig
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
 
 __all__ = ["Address", "environment_tls", "parse_host", "resolve", "ssh_command"]
 
@@ -126,6 +127,8 @@ def ssh_command(address: Address, seconds: float | None) -> list[str]:
     That is ``docker system dial-stdio`` on the other machine; `seconds` is how long ssh may take to reach it. Nothing
     in the address can be an option of ssh, or anything but one word to the other machine's shell.
     """
+    import shlex
+
     assert not isinstance(address.target, str)
     host, port = address.target
     remote = ["docker", "system", "dial-stdio"]
@@ -160,6 +163,8 @@ def usual_sockets(environ: Mapping[str, str]) -> list[str]:
 
 def config_folder(environ: Mapping[str, str]) -> Path:
     """The docker CLI's: ``DOCKER_CONFIG``, or ``~/.docker``; without ``HOME`` the user's by the system's own books."""
+    from pathlib import Path
+
     home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  "~" itself where there is none
     return Path(environ.get("DOCKER_CONFIG") or f"{home}/.docker")
 
@@ -173,6 +178,8 @@ def environment_tls(environ: Mapping[str, str]) -> TLSConfig | None:
     verify = bool(environ.get("DOCKER_TLS_VERIFY"))
     if not (verify or environ.get("DOCKER_TLS")):
         return None
+    from pathlib import Path
+
     folder = Path(environ.get("DOCKER_CERT_PATH") or config_folder(environ))
     return _tls(folder, verify, folder / "ca.pem" if verify else None)
 
@@ -207,6 +214,8 @@ def _context(name: str, who: str, environ: Mapping[str, str]) -> Address:
     """The address of a context (docker/cli ``cli/context/store``), with its TLS material."""
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+", name):
         raise ConfigError(f"{who}: {name!r} cannot be the name of a context", "context")
+    import hashlib
+
     folder, id = config_folder(environ) / "contexts", hashlib.sha256(name.encode()).hexdigest()
     path = folder / "meta" / id / "meta.json"
     meta = _json(path)
@@ -257,7 +266,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _is_socket(path: str) -> bool:
     try:
-        return Path(path).is_socket()
+        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116
     except (OSError, ValueError):  # another user's folder, for instance: XDG_RUNTIME_DIR outlives su
         return False
 

@@ -6,7 +6,6 @@ argument's value can change what comes back.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -226,6 +225,8 @@ class HijackRequest(_Head, Generic[E]):
         """This request, with `tty` said."""
         body = self.body
         if self.tty_in_body:
+            import json
+
             assert isinstance(body, bytes)
             body = json.dumps({**json.loads(body), "Tty": tty}, separators=(",", ":")).encode()
         return replace(self, tty=tty, body=body)
