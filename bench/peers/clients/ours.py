@@ -28,7 +28,6 @@ from measure import Job, Meter, Seen
 
 import dockerwire
 from dockerwire import api, kernel
-from dockerwire.drivers.sync import Stream
 from dockerwire.wire.request import HijackRequest, Request, StreamRequest
 
 FIELDS = {
@@ -47,18 +46,13 @@ LISTS = {"list_cl": 2000, "list_ch": 2001, "list10": 10}
 
 
 def ways() -> dict[str, tuple[str, ...]]:
-    """What can be done today: jobs, and the ways of each."""
-    batch_ways = ("coalesced",) if hasattr(kernel, "FrameBatch") else ()
-    record_ways = ("columns",) if hasattr(kernel, "RecordBatch") else ()
-    pumps = ("pump",) if hasattr(Stream, "pump") else ()
-    raw = ("raw",) if hasattr(StreamRequest, "raw") else ()
-    fields = ("fields", "columns") if hasattr(StreamRequest, "projected") else ()
+    """Jobs, and the ways of each."""
     return {
-        **dict.fromkeys(FRAMED, ("frames", "batches", *batch_ways, *pumps)),
-        "logs_ts": ("frames", "batches", "records", "record_batches", *batch_ways, *record_ways),
-        "tty": ("frames", "batches", *pumps),
+        **dict.fromkeys(FRAMED, ("frames", "batches", "coalesced", "pump")),
+        "logs_ts": ("frames", "batches", "records", "columns"),
+        "tty": ("frames", "batches", "pump"),
         "tty_s": ("frames",),
-        **dict.fromkeys(FIELDS, ("dicts", "batches", *raw, *fields, "library")),
+        **dict.fromkeys(FIELDS, ("dicts", "batches", "raw", "fields", "columns", "library")),
         "list_cl": ("dicts", "library"),
         "list_ch": ("dicts", "library"),
         "list10": ("dicts", "library"),
@@ -84,7 +78,7 @@ def request_of(job: Job) -> Any:
             return shaped(job, api.system_events(filters={"container": name}))
         case "pull":
             return shaped(job, api.image_create(from_image=f"pull.{job.repeat}", tag="latest"))
-        case "logs_ts" if job.way in ("records", "record_batches", "columns"):
+        case "logs_ts" if job.way in ("records", "columns"):
             return api.container_log_records(name, follow=True, **streams)
         case "logs_ts":
             return api.container_logs(name, follow=True, timestamps=True, **streams)
@@ -118,7 +112,7 @@ def by_batch(job: Job) -> Callable[[Any], tuple[int, int]]:
             return lambda batch: (len(batch), 0)
 
 
-BATCHED = ("batches", "record_batches", "coalesced", "columns")
+BATCHED = ("batches", "coalesced", "columns")
 
 
 def counted(job: Job, items: int, size: int) -> Seen:
@@ -131,7 +125,7 @@ def read(stream: Any, job: Job) -> Seen:
     items = size = 0
     if job.way == "pump":
         with open(os.devnull, "wb", buffering=0) as out, open(os.devnull, "wb", buffering=0) as err:
-            size = stream.pump(out, err)
+            items, size = dockerwire.pump(stream, out, err)
     elif job.name.startswith("tty") and job.way == "batches":
         for batch in stream.batches():
             size += sum(len(frame.data) for frame in batch)
@@ -362,6 +356,8 @@ def main() -> None:
         measure.cannot(f"there is no {options.kernel} kernel here")
     host = f"unix://{path}"
     if options.world != "sync":
+        if job.way in ("pump", "library"):
+            measure.cannot(f"{job.way} is for the blocking world")
         run_async(options.world, host, job, {"kernel": options.kernel})
         return
     with dockerwire.Client(host, kernel=options.kernel) as client:
