@@ -140,9 +140,10 @@ def calibrate(row: Row, socket: str, seconds: float, expected: dict[str, dict[st
     """A first run, which also shows that the client sees all; then as many repetitions as take `seconds` of CPU, or
     six times that by the clock."""
     small = row.tape in SMALL
-    first = once(row, socket, 200 if small else 1, expected)
-    per = max(cpu(first) / seconds, first["wall"] / seconds / 6, 1e-6)
-    row.repeat = max(1, min(int(1 / per) * (200 if small else 1), 5000 if small else 120))
+    tried = 200 if small else 1
+    first = once(row, socket, tried, expected)
+    share = max(cpu(first) / seconds, first["wall"] / seconds / 6, 1e-6)
+    row.repeat = max(1, min(int(tried / share), 5000 if small else 120))
 
 
 @contextlib.contextmanager

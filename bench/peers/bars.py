@@ -1,0 +1,72 @@
+"""What we hold ourselves to, against the last whole run: costs as ratios within one table.
+
+python bench/peers/bars.py [results.json]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from run import BASELINE, RESULTS
+
+LIBRARY = "the JSON library alone"
+# Table, ours, against what, at most so many times its CPU for one unit.
+BARS = (
+    ("logs", "ours batches", BASELINE, 2.2),
+    ("logs", "ours coalesced", BASELINE, 2.2),
+    ("logs", "ours pump", BASELINE, 2.0),
+    ("logs", "ours frames", BASELINE, 5.0),
+    ("logs", "ours frames", "Go (moby's client)", 1 / 2.5),
+    ("logs", "ours frames", "docker CLI", 1 / 9),
+    ("logs", "ours frames", "docker CLI pipe", 1 / 9),
+    ("logs", "ours frames", "aiodocker", 1 / 25),
+    ("logs", "ours frames", "docker-py", 1 / 35),
+    ("logs_ts", "ours columns", BASELINE, 3.0),
+    ("logs_ts", "ours records", BASELINE, 8.0),
+    ("worlds", "ours asyncio batches", "ours batches", 1.3),
+    ("worlds", "ours uvloop batches", "ours batches", 1.2),
+    ("worlds", "ours trio batches", "ours batches", 2.2),
+    ("tty", "ours frames", BASELINE, 1.5),
+    ("events", "ours dicts", LIBRARY, 1.3),
+    ("events", "ours raw", BASELINE, 4.0),
+    ("stats", "ours dicts", LIBRARY, 1.2),
+    ("stats", "ours columns", LIBRARY, 0.25),
+    ("pull", "ours dicts", LIBRARY, 1.4),
+    ("list_cl", "ours dicts", LIBRARY, 1.3),
+    ("list_ch", "ours dicts", LIBRARY, 1.3),
+    ("list_ch", "ours dicts", "dockerode", 1.0),
+    ("ping", "ours", "http.client", 1.25),
+    ("ping", "ours", "docker-py", 0.25),
+    ("ping", "ours asyncio", "aiodocker", 1.0),
+    ("list10", "ours dicts", "http.client", 0.9),
+    ("list10", "ours dicts", "docker-py", 0.25),
+    ("list10", "ours asyncio dicts", "aiodocker", 0.55),
+)
+
+
+def ratio(tables: dict[str, Any], table: str, client: str, against: str) -> float | None:
+    costs = {row["client"]: row["cpu_us_each"] for row in tables.get(table, [])}
+    return costs[client] / costs[against] if client in costs and against in costs else None
+
+
+def main() -> int:
+    results = json.loads((Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS).read_text())
+    missed = 0
+    print("| table | ours | against | at most | measured | |\n|---|---|---|---|---|---|")
+    for table, client, against, most in BARS:
+        value = ratio(results["tables"], table, client, against)
+        verdict = (
+            "not measured" if value is None else "" if value <= most else "missed" if value <= most * 1.5 else "far"
+        )
+        missed += verdict in ("missed", "far")
+        print(
+            f"| {table} | {client} | {against} | {most:.3g} | {'' if value is None else f'{value:.3g}'} | {verdict} |"
+        )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
