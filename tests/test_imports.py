@@ -92,18 +92,18 @@ def test_importing_dockerwire_imports_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "needed"),
+    ("code", "allowed"),
     [
         ("from dockerwire import NotFound", set()),
         ("from dockerwire import Frame, LogRecord", {"json"}),
-        ("from dockerwire import Request", {"dataclasses", "inspect", "urllib.parse"}),
-        ("from dockerwire.wire import Exchange", {"dataclasses", "inspect", "json", "urllib.parse"}),
+        ("from dockerwire import Request", {"dataclasses", "inspect"}),
+        ("from dockerwire.wire import Exchange", {"dataclasses", "inspect", "json"}),
         ("from dockerwire import api; api.container_list()", {"dataclasses", "inspect", "json", "urllib.parse"}),
         ("from dockerwire.api.types import ContainerSummary", set()),
     ],
 )
-def test_what_a_name_needs(code: str, needed: set[str]) -> None:
-    assert modules_after(code) & SLOW == needed
+def test_what_a_name_needs(code: str, allowed: set[str]) -> None:
+    assert modules_after(code) & SLOW <= allowed
 
 
 def test_a_builder_imports_no_types() -> None:

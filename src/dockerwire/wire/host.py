@@ -8,10 +8,8 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
 
 from ..errors import ConfigError, Malformed
-from .jsontext import loads
 from .request import PATH
 from .tlsconfig import TLSConfig
 
@@ -148,6 +146,8 @@ def ssh_command(address: Address, seconds: float | None) -> list[str]:
 
 
 def _unquoted(text: str) -> str:
+    from urllib.parse import unquote
+
     return unquote(text, errors="surrogateescape")  # every byte, as it goes to a program
 
 
@@ -249,6 +249,8 @@ def _member(mapping: dict[str, Any], name: str, default: T, path: Path) -> T:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    from .jsontext import loads
+
     try:
         data = path.read_bytes()
         value = loads(data) if data.strip() else {}

@@ -10,7 +10,6 @@ import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, SupportsIndex, TypeVar, Union, cast
-from urllib.parse import quote, unquote
 
 from ..errors import UnsupportedVersion
 from .version import OLDEST, Version, format_version, parse_version
@@ -50,6 +49,14 @@ class Bound(NamedTuple):
     until: Version | None = None
 
 
+def _has_dot_segment(path: str) -> bool:
+    if "." not in path and "%" not in path:
+        return False
+    from urllib.parse import unquote
+
+    return not {"..", "."}.isdisjoint(unquote(path).split("/"))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class _Head:
     """What the three kinds of request have in common: everything that is said."""
@@ -72,8 +79,7 @@ class _Head:
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.method):
             raise ValueError(f"method: {self.method!r} is not an HTTP token")
-        path = self.path
-        if not PATH.fullmatch(path) or (("." in path or "%" in path) and {"..", "."} & set(unquote(path).split("/"))):
+        if not PATH.fullmatch(self.path) or _has_dot_segment(self.path):
             raise ValueError(f"path: {self.path!r} is no percent-encoded absolute path without empty or dot segments")
         for name, value in self.headers:
             if not _TOKEN.fullmatch(name):
@@ -93,6 +99,8 @@ class _Head:
         prefix = "" if version is None else f"/v{format_version(parse_version(version))}"
         if not self.query:
             return prefix + self.path
+        from urllib.parse import quote
+
         pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.query)
         return f"{prefix}{self.path}?{pairs}"
 
