@@ -91,6 +91,15 @@ def test_importing_dockerwire_imports_next_to_nothing() -> None:
     assert {name for name in modules if name.startswith("dockerwire.")} == {"dockerwire.__about__", "dockerwire._lazy"}
 
 
+@pytest.mark.parametrize("world", ["", ".drivers.asyncio", ".drivers.trio"])
+def test_a_client_is_made_without_what_its_requests_need(world: str) -> None:
+    modules = modules_after(f"import dockerwire{world} as world; world.Client('unix:///x')")
+    assert modules & {"h11", "http", "msgspec", "pathlib"} <= ({"pathlib"} if world else set())
+    assert world or not modules & {"asyncio", "ssl", "subprocess", "tempfile"}
+    assert not {name for name in modules if name.startswith(("dockerwire.api", "dockerwire.kernel"))}
+    assert not {"dockerwire.wire.exchange", "dockerwire.wire.tls", "dockerwire.drivers.namespaces"} & modules
+
+
 @pytest.mark.parametrize(
     ("code", "allowed"),
     [
@@ -130,3 +139,12 @@ def test_a_plain_answer_is_had_without_h11() -> None:
     )
     assert "h11" not in modules_after(code)
     assert "h11" in modules_after(code.replace("Content-Length", "Connection: close\\r\\nContent-Length"))
+
+
+def test_a_refused_connection_is_told_of_without_ssl() -> None:
+    modules = modules_after(
+        "import dockerwire\n"
+        "try: dockerwire.Client('unix:///nosuch').system.ping()\n"
+        "except dockerwire.ConnectError: pass"
+    )
+    assert modules & {"asyncio", "h11", "ssl", "subprocess"} == set()

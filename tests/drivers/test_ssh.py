@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -301,7 +302,7 @@ async def test_no_descriptor_left(world: World, ssh: FakeSSH) -> None:
     with Peer(answers(ok(b"x"))) as peer:
         ssh.reaches(peer)
         async with world.client("ssh://build.example", version="1.44") as client:
-            for where, name in [(driver.socket, "socketpair"), (driver.os, "pipe"), (driver.subprocess, "Popen")]:
+            for where, name in [(driver.socket, "socketpair"), (driver.os, "pipe"), (subprocess, "Popen")]:
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(where, name, none)
                     with pytest.raises(ConnectError, match="Too many open files") as error:

@@ -23,6 +23,7 @@ from dockerwire import Request, StreamError
 from dockerwire.api import types
 from dockerwire.drivers import core
 from dockerwire.errors import APIError, DockerWireError, UnsupportedVersion
+from dockerwire.wire import exchange
 from dockerwire.wire.decoders import Documents
 from dockerwire.wire.exchange import Exchange
 from tests.api import facts
@@ -248,7 +249,7 @@ class Recorder:
             return incoming
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(core, "Exchange", WatchedExchange)
+            patch.setattr(exchange, "Exchange", WatchedExchange)
             patch.setattr(core.Core, "_start", watched)
             yield
 

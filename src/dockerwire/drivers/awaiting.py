@@ -9,22 +9,23 @@ A client for one more loop is a subclass that says how to do one effect::
 from __future__ import annotations
 
 import socket
-import ssl
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..wire.limits import DEFAULT_LIMITS, Limits
 from ..wire.request import HijackRequest, Request, StreamRequest
-from ..wire.tls import TLSConfig
+from .attributes import AwaitingNamespaces
 from .core import Core, Exhausted, Incoming, Opened, Pause, Pull, Resolve, Steps, Timeouts, Wait, checked
-from .namespaces import AwaitingNamespaces
 from .pace import checked_latency
 
 if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
     from ..kernel import Frame, LogRecord
     from ..kernel.columns import FrameBatch, RecordBatch
+    from ..wire.tlsconfig import TLSConfig
 
 __all__ = ["AwaitingClient", "Session", "Stream"]
 

@@ -6,18 +6,22 @@ import errno
 import io
 import os
 import socket
-import ssl
-import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..errors import ConnectError, ConnectionLost, Timeout
-from ..kernel.face import Buffer
 from ..wire.host import Address, ssh_command
-from ..wire.tls import TLS
 from .steps import Deadline, Pause, Resolve, Steps, Wait
+
+if TYPE_CHECKING:  # what speaks TLS or ssh is imported when that is to be spoken
+    import ssl
+    import subprocess
+
+    from ..kernel.face import Buffer
+    from ..wire.tls import TLS
 
 RECEIVE_SIZE = 256 * 1024
 _EXIT_SECONDS = 1.0  # that ssh may take to end once it has closed its output
@@ -209,7 +213,7 @@ class TLSConnection(Connection):
                     raise deadline.expired()
                 try:
                     done = self._tls.handshake()
-                except ssl.SSLError:
+                except OSError:  # of ssl's
                     with suppress(OSError):  # the peer is told of the refusal if it is still there
                         self._flush()
                     raise
@@ -377,6 +381,8 @@ def over(
     """A connection over a socket that is connected, with TLS where there is a `context`. Raises `OSError`."""
     if context is None:
         return Connection(sock)
+    from ..wire.tls import TLS
+
     try:
         name = getattr(address.tls, "server_hostname", None)
         if name is None and not isinstance(address.target, str):
@@ -390,6 +396,8 @@ def over(
 
 
 def _ssh(address: Address, seconds: float | None) -> Connection:
+    import subprocess
+
     with ExitStack() as theirs, ExitStack() as ours:
         try:
             sock, other = socket.socketpair()
@@ -458,9 +466,18 @@ def _connected(sock: socket.socket, place: Any, deadline: Deadline) -> Steps[Non
         return
 
 
+def is_tls(error: OSError | None) -> TypeGuard[ssl.SSLError]:
+    """Whether `error` is one of TLS."""
+    if "ssl" not in sys.modules:  # then there is none
+        return False
+    import ssl
+
+    return isinstance(error, ssl.SSLError)
+
+
 def refused(address: Address, error: OSError | None) -> ConnectError:
     """What to raise where no connection could be made."""
-    reason, advice = _ssl_advice(error) if isinstance(error, ssl.SSLError) else _advice(error, address.scheme)
+    reason, advice = _ssl_advice(error) if is_tls(error) else _advice(error, address.scheme)
     return ConnectError(f"{address} ({address.source}): {advice}", reason)
 
 
@@ -500,6 +517,8 @@ _CLIENT_CERTIFICATE = (
 
 
 def _ssl_advice(error: ssl.SSLError) -> tuple[str, str]:
+    import ssl
+
     if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message
         if error.verify_code == 10:  # X509_V_ERR_CERT_HAS_EXPIRED

@@ -12,13 +12,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import (
     APIError,
@@ -31,20 +30,21 @@ from ..errors import (
     UnsupportedVersion,
     api_error,
 )
-from ..kernel import load as load_kernel
-from ..kernel import name as kernel_name
-from ..kernel.face import Buffer
-from ..kernel.pending import Pending
-from ..wire.exchange import Exchange, State
 from ..wire.host import Address, parse_host, resolve
 from ..wire.jsontext import loads
-from ..wire.limits import Limits
 from ..wire.request import Answer, HijackRequest, Request, StreamRequest
-from ..wire.tls import TLSConfig
+from ..wire.tlsconfig import TLSConfig
 from ..wire.version import NEWEST, negotiated, parse_version, speakable
-from .connection import RECEIVE_SIZE, Connection, connect, over, refused
+from .connection import RECEIVE_SIZE, Connection, connect, is_tls, over, refused
 from .pace import Pace
 from .steps import Deadline, Effect, Pause, Pull, Resolve, Steps, Timeouts, Wait
+
+if TYPE_CHECKING:  # what a request needs is imported when there is one
+    import ssl
+
+    from ..kernel.face import Buffer, Kernel
+    from ..wire.exchange import Exchange
+    from ..wire.limits import Limits
 
 __all__ = [
     "Connection",
@@ -83,6 +83,8 @@ class Incoming(Generic[E]):
     """One exchange on its connection: the items that have come and were not taken yet, and the way back."""
 
     def __init__(self, exchange: Exchange[Any], connection: Connection, timeouts: Timeouts) -> None:
+        from ..kernel.pending import Pending
+
         self.exchange = exchange
         self.connection = connection
         self.sent = False
@@ -434,7 +436,7 @@ class Core:
             raise ValueError("host and context exclude each other: give one of them")
         if isinstance(host, socket.socket):
             # One of ssl's own cannot end one way alone: TLS is ours to speak.
-            if host.type != socket.SOCK_STREAM or host.fileno() < 0 or isinstance(host, ssl.SSLSocket):
+            if host.type != socket.SOCK_STREAM or host.fileno() < 0 or hasattr(host, "unwrap"):
                 raise ValueError("host: a connected stream socket is needed; if TLS is to be spoken on it, with tls=")
             self._address: Address | None = Address("fd", str(host.fileno()))
         else:
@@ -449,7 +451,7 @@ class Core:
         self.version = None if version is None else speakable(version)
         self._timeouts = _timeouts(Timeouts(), timeout)
         self._max_idle = max_idle if self._given is None else max(1, max_idle)  # it cannot be had again
-        self._kernel = load_kernel(kernel or kernel_name)
+        self._kernel = None if kernel is None else _load_kernel(kernel)
         self._limits = limits
         self._awaits = awaits
         self._idle: list[Connection] = []
@@ -480,7 +482,7 @@ class Core:
 
     def _ssl_context(self, address: Address) -> ssl.SSLContext | None:
         if self._ssl is None and address.tls is not None:
-            self._ssl = address.tls if isinstance(address.tls, ssl.SSLContext) else address.tls.context()
+            self._ssl = address.tls.context() if isinstance(address.tls, TLSConfig) else address.tls
         return self._ssl
 
     # --- connections ---
@@ -626,7 +628,7 @@ class Core:
             tty = yield from self._inspect(request, timeout)
         incoming: Incoming[E] = yield from self._start(request, version, timeout, tty)
         incoming.pace = Pace(latency) if latency else None
-        if incoming.exchange.state is State.TTY:
+        if incoming.exchange.state.value == "tty":
             try:
                 incoming.set_tty((yield from self._inspect(request, timeout)))
             except BaseException:
@@ -651,6 +653,8 @@ class Core:
         tty: bool | None,
     ) -> Steps[Incoming[Any]]:
         """Send `request` and receive the head of its answer; of a `Request` or a refusal, all. Raises the refusal."""
+        from ..wire.exchange import Exchange
+
         body: object = request.body
         if isinstance(body, AsyncIterable) and not isinstance(body, Iterable) and not self._awaits:
             raise TypeError("body: the blocking client cannot send an async iterable")
@@ -670,8 +674,8 @@ class Core:
             with connection:
                 broken = yield from _upload(incoming, stall)
             clock = Deadline("head", head)
-            while exchange.state is State.HEAD or (not exchange.done and (_refused(exchange) or _whole(exchange))):
-                in_head, data = exchange.status is None, cast(Buffer, b"")
+            while not exchange.done and (exchange.status is None or _refused(exchange) or _whole(exchange)):
+                in_head, data = exchange.status is None, cast("Buffer", b"")
                 try:
                     data = yield from connection.receive(
                         clock if in_head else clock.sooner(Deadline("idle", timeouts.idle))
@@ -679,7 +683,7 @@ class Core:
                 except Timeout:
                     raise
                 except OSError as error:
-                    broken = error if isinstance(error, ssl.SSLError) else broken or error
+                    broken = error if is_tls(error) else broken or error
                     if not in_head and not _refused(exchange):
                         raise lost(error) from error
                 if not data and in_head and (broken is not None or not incoming.received):
@@ -699,7 +703,7 @@ class Core:
         """What to raise where the connection ended before the head of an answer."""
         address, phase = self.address(), "head" if incoming.sent else "request"
         new = not incoming.connection.answered
-        if isinstance(broken, ssl.SSLError):
+        if broken is not None and is_tls(broken):
             refusal = refused(address, broken)
             # TLS 1.3 has it only now, and says that no request was looked at: nothing else of TLS says so.
             return refusal if new and refusal.reason == "client-certificate" else lost(broken, phase)
@@ -710,6 +714,12 @@ class Core:
             )
         why = "" if broken is None else f" ({broken.strerror or broken})"
         return ConnectionLost(f"the engine closed the connection without an answer{why}", phase)
+
+
+def _load_kernel(name: str) -> Kernel:
+    from .. import kernel
+
+    return kernel.load(name)
 
 
 def _raise_tls_wanted(address: Address, error: Exception) -> None:

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
 from .. import api
 from ..wire.request import HijackRequest, Request, StreamRequest
+from .attributes import AwaitingNamespaces, BlockingNamespaces
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -310,90 +311,3 @@ class Sessions(_Namespace[C]):
 
     session = _Attach(api.session)
     grpc = _Attach(api.grpc)
-
-
-class _Namespaces(Generic[C]):
-    # Made when asked for: a client that held them would be in a cycle with them, and be freed late.
-
-    @property
-    def system(self) -> System[C]:
-        """The engine itself."""
-        return System(cast("C", self))
-
-    @property
-    def containers(self) -> Containers[C]:
-        """Containers."""
-        return Containers(cast("C", self))
-
-    @property
-    def exec(self) -> Exec[C]:
-        """Commands in running containers; `containers.exec` makes one."""
-        return Exec(cast("C", self))
-
-    @property
-    def images(self) -> Images[C]:
-        """Images."""
-        return Images(cast("C", self))
-
-    @property
-    def volumes(self) -> Volumes[C]:
-        """Volumes."""
-        return Volumes(cast("C", self))
-
-    @property
-    def networks(self) -> Networks[C]:
-        """Networks."""
-        return Networks(cast("C", self))
-
-    @property
-    def swarm(self) -> Swarm[C]:
-        """The swarm itself."""
-        return Swarm(cast("C", self))
-
-    @property
-    def nodes(self) -> Nodes[C]:
-        """The engines of the swarm."""
-        return Nodes(cast("C", self))
-
-    @property
-    def services(self) -> Services[C]:
-        """Services of the swarm."""
-        return Services(cast("C", self))
-
-    @property
-    def tasks(self) -> Tasks[C]:
-        """The containers of services, as the swarm sees them."""
-        return Tasks(cast("C", self))
-
-    @property
-    def secrets(self) -> Secrets[C]:
-        """Secrets of the swarm."""
-        return Secrets(cast("C", self))
-
-    @property
-    def configs(self) -> Configs[C]:
-        """Configs of the swarm."""
-        return Configs(cast("C", self))
-
-    @property
-    def plugins(self) -> Plugins[C]:
-        """Managed plugins."""
-        return Plugins(cast("C", self))
-
-    @property
-    def distribution(self) -> Distribution[C]:
-        """What registries have."""
-        return Distribution(cast("C", self))
-
-    @property
-    def sessions(self) -> Sessions[C]:
-        """Connections for gRPC."""
-        return Sessions(cast("C", self))
-
-
-class BlockingNamespaces(_Namespaces["sync.Client"]):
-    """For a client whose verbs block."""
-
-
-class AwaitingNamespaces(_Namespaces["awaiting.AwaitingClient"]):
-    """For a client whose ``send`` is awaited."""

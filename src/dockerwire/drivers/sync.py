@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from ..kernel.pending import Items
 from ..wire.limits import DEFAULT_LIMITS, Limits
 from ..wire.request import HijackRequest, Request, StreamRequest
-from ..wire.tls import TLSConfig
+from .attributes import BlockingNamespaces
 from .core import Core, Effect, Exhausted, Incoming, Opened, Resolve, Steps, Timeouts, Wait, checked
-from .namespaces import BlockingNamespaces
 from .pace import checked_latency
 
 if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
     from ..kernel import Frame, LogRecord
     from ..kernel.columns import FrameBatch, RecordBatch
+    from ..wire.tlsconfig import TLSConfig
 
 __all__ = ["Client", "Session", "Stream"]
 
@@ -185,6 +185,8 @@ class Stream(Opened[E]):
         self._client._core.release(self._incoming)
 
     def __iter__(self) -> Iterator[E]:
+        from ..kernel.pending import Items
+
         return Items(self._incoming.items, self._refill)
 
     def __next__(self) -> E:

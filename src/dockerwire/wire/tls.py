@@ -11,12 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .tlsconfig import TLSConfig
 
 if TYPE_CHECKING:
     from ..kernel.face import Buffer
 
-__all__ = ["TLS", "TLSConfig"]
+__all__ = ["TLS"]
 
 _PIECE = 256 * 1024  # bytes encrypted at a time
 
