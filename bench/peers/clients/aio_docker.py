@@ -90,27 +90,23 @@ async def do(docker: aiodocker.Docker, job: Job) -> Seen:
 
 
 async def many(docker: aiodocker.Docker, job: Job) -> None:
-    waiting = job.streams
-    here = asyncio.Event()
+    """That a head is in does not show, but the first line of any stream comes when all heads are."""
+    measuring = False
 
     async def read() -> int:
-        nonlocal waiting
+        nonlocal measuring
         lines = 0
         name = f"many.{job.streams}.{job.seconds}"
         async for _ in docker.containers.container(name).log(stdout=True, stderr=True, follow=True):
-            if not lines:  # that the head is in shows with the first line only
-                waiting -= 1
-                if not waiting:
-                    here.set()
+            if not measuring:
+                measuring = True
+                meter.start()
             lines += 1
         return lines
 
     meter = Meter()
     await ping(docker)
-    tasks = [asyncio.create_task(read()) for _ in range(job.streams)]
-    await here.wait()
-    meter.start()
-    meter.report(Seen(sum(await asyncio.gather(*tasks))))
+    meter.report(Seen(sum(await asyncio.gather(*(read() for _ in range(job.streams))))))
 
 
 async def main(socket: str, job: Job) -> None:
