@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ProtocolError
 from ._dockerwire_cffi import ffi, lib
-from .columns import FrameBatch, RecordBatch
+from .columns import NO_TIME, FrameBatch, RecordBatch
 from .face import Buffer
 from .faults import fault
 from .items import Frame, LogRecord
@@ -51,20 +51,27 @@ class _ItemDecoder(_Decoder, Generic[Item]):
         super().__init__(state, decoder)
         self._spans = ffi.new("dw_span[]", _SPANS)
 
+    def _item(self, data: bytes, span: Any) -> bytes | None:
+        """What the span ends, or None: more of it comes."""
+        kept, start = self._kept[span.keep], span.offset
+        item = data[start : start + span.length]
+        if not kept and span.kind != _PART:
+            return item
+        if span.drop:
+            del kept[-span.drop :]
+        kept += item
+        if span.kind == _PART:
+            return None
+        item = bytes(kept)
+        kept.clear()
+        return item
+
     def _take(self, data: bytes, items: list[Item]) -> None:
         for i in range(self._count[0]):
             span = self._spans[i]
-            kept, kind, start = self._kept[span.keep], span.kind, span.offset
-            item = data[start : start + span.length]
-            if span.drop:
-                del kept[-span.drop :]
-            if kept or kind == _PART:
-                kept += item
-                if kind == _PART:
-                    continue
-                item = bytes(kept)
-                kept.clear()
-            self._make(item, span, items)
+            item = self._item(data, span)
+            if item is not None:
+                self._make(item, span, items)
 
     def _make(self, item: bytes, span: Any, items: list[Item]) -> None:
         raise NotImplementedError
@@ -175,13 +182,107 @@ def feed_through(chunked: ChunkedDecoder, decoder: _ItemDecoder[Item], data: Buf
     return items
 
 
+_raw = ffi.new_allocator(should_clear_after_alloc=False)
+_COLUMNS = {"streams": 1}  # and the width of each in bytes
+_LOG_COLUMNS = {**_COLUMNS, "times": 8, "timed": 1, "partial": 1}
+_TYPES = {1: "unsigned char[]", 8: "int64_t[]"}
+
+
+class _Filling:
+    """Columns that C writes to. What is too small is copied to a larger place."""
+
+    def __init__(self, decoder: _ItemDecoder[Any], size: int) -> None:
+        self._f = ffi.new("dw_filling *")
+        self._to = self._f.columns
+        self._decoder = decoder
+        self._names = _LOG_COLUMNS if isinstance(decoder, LogDecoder) else _COLUMNS
+        self._held: dict[str, Any] = {}  # alive
+        self._f.kept = sum(bool(kept) << i for i, kept in enumerate(decoder._kept))
+        self._f.status = lib.DW_FULL
+        self._resize_data(size)
+        self._resize(size // 128 + 16)
+        self._to.offsets[0] = 0
+
+    def _replace(self, name: str, width: int, size: int, used: int) -> None:
+        column = _raw(_TYPES[width], size)
+        if used:
+            ffi.memmove(column, getattr(self._to, name), used * width)
+        self._held[name] = column
+        setattr(self._to, name, column)
+
+    def _resize_data(self, size: int) -> None:
+        self._replace("data", 1, size, self._to.offsets[self._to.count] if self._held else 0)
+        self._to.data_room = size
+
+    def _resize(self, items: int) -> None:
+        count = self._to.count
+        self._replace("offsets", 8, items + 1, count + 1 if "offsets" in self._held else 0)
+        for name, width in self._names.items():
+            self._replace(name, width, items, count)
+        self._to.room = items
+
+    def read(self, chunked: Any, data: bytes, used: Any) -> int:
+        """Every item of the portion. Returns the status that dw_through ends with."""
+        start, used[0] = ffi.from_buffer("unsigned char[]", data), 0
+        while True:
+            status: int = lib.dw_columns_feed(self._f, chunked, self._decoder._common, start, len(data), used)
+            if status == lib.DW_ODD:
+                self._odd(data)
+            elif status == lib.DW_FULL:  # of items: `_odd` sees to it that there is room for the bytes
+                self._resize(2 * self._to.room)
+            else:
+                return status
+
+    def _odd(self, data: bytes) -> None:
+        """A span of an item that does not come in this portion alone."""
+        span, to = self._f.spans[self._f.next], self._to
+        item = self._decoder._item(data, span)
+        self._f.next += 1
+        self._f.kept &= ~(1 << span.keep)
+        self._f.kept |= bool(self._decoder._kept[span.keep]) << span.keep
+        if item is None:
+            return
+        n = to.count
+        end = to.offsets[n]
+        self._resize_data(end + len(item) + len(data) - span.offset)
+        if n == to.room:
+            self._resize(2 * to.room)
+        ffi.memmove(to.data + end, item, len(item))
+        to.streams[n] = span.stream
+        if self._names is _LOG_COLUMNS:
+            to.times[n], to.timed[n] = span.time_ns if span.has_time else NO_TIME, span.has_time
+            to.partial[n] = span.kind == _CUT
+        to.count = n + 1
+        to.offsets[n + 1] = end + len(item)
+
+    def batch(self) -> FrameBatch | RecordBatch:
+        to, count = self._to, self._to.count
+        columns: list[Any] = [
+            bytes(ffi.buffer(to.data, to.offsets[count])),
+            bytes(ffi.buffer(to.offsets, (count + 1) * 8)),
+        ]
+        columns += [bytes(ffi.buffer(getattr(to, name), count * width)) for name, width in self._names.items()]
+        return RecordBatch(*columns) if self._names is _LOG_COLUMNS else FrameBatch(*columns)
+
+
 def feed_columns(
     chunked: ChunkedDecoder | None, decoder: FrameDecoder | LogDecoder, data: Buffer
 ) -> FrameBatch | RecordBatch:
     if not isinstance(decoder, (FrameDecoder, LogDecoder)):
         raise TypeError("there are batches of frames and of log records only")
-    items: list[Any] = decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data)
-    return RecordBatch.of(items) if isinstance(decoder, LogDecoder) else FrameBatch.of(items)
+    if isinstance(decoder, LogDecoder) and decoder._s.details:  # each line has a dict: an object more is no matter
+        return RecordBatch.of(decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data))
+    error = decoder.error
+    check(error if chunked is None else chunked.error)
+    given = as_bytes(data)
+    filling = _Filling(decoder, len(given))
+    if chunked is None:
+        filling.read(ffi.NULL, given, decoder._used)
+    else:
+        chunked._end(filling.read(chunked._s, given, chunked._used), given)
+    check(error)
+    decoder._stop()
+    return filling.batch()
 
 
 def parse_timestamp(text: bytes) -> int:

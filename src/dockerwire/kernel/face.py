@@ -132,8 +132,8 @@ class Kernel(Protocol):
     def feed_columns(chunked: _Chunked | None, decoder: _Frames | _Log, data: Buffer) -> FrameBatch | RecordBatch:
         """``feed_through`` to a batch, or ``decoder.feed(data)`` where `chunked` is None: the same items and all else.
 
-        One decoder may be fed by turns in any of these ways. The Cython kernel makes no object for an item (but of logs
-        with details), and lets other threads run meanwhile where the portion is long.
+        One decoder may be fed by turns in any of these ways. The compiled kernels make no object for an item (but of
+        logs with details), and let other threads run meanwhile; with Cython, where the portion is long.
         """
         ...
 
