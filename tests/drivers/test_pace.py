@@ -29,7 +29,8 @@ def receive(pace: Pace, clock: Clock, after: float, count: int = 100) -> float:
     """Receive what comes `after` seconds from now: how long was rested before."""
     rest = pace.rest()
     clock.now += rest
-    pace.begins()
+    if rest:
+        pace.rested()
     clock.now += after
     pace.received(count)
     return rest

@@ -44,14 +44,19 @@ class Client(AwaitingClient):
         incoming.raise_if_over()
         incoming.begin_reading()
         try:
-            if incoming.pace is not None and (seconds := incoming.pace.rest()):
+            pace = incoming.pace
+            if pace is not None and (seconds := pace.rest()):
                 await asyncio.sleep(seconds)
+                pace.rested()
             with incoming.connection:
                 loop = asyncio.get_running_loop()
                 reader = incoming.reader
                 if reader is None or reader.loop is not loop:
                     reader = incoming.reader = _Reader(incoming, loop)
-                await reader.more(incoming)
+                try:
+                    await reader.begin()
+                finally:
+                    reader.waiter = None
         finally:
             incoming.end_reading()
 
@@ -62,28 +67,23 @@ class _Reader:
     def __init__(self, incoming: Incoming[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._fd = incoming.connection.sock.fileno()
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
         self._watches = False
         # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
         self._incoming = weakref.ref(incoming, lambda _: self.stop())
         incoming.connection.unwatch()
         incoming.connection.watched = self.stop
 
-    async def more(self, incoming: Incoming[Any]) -> None:
-        """Receive once."""
-        self._waiter = self.loop.create_future()
+    def begin(self) -> asyncio.Future[None]:
+        """Receive once: done when that is."""
+        self.waiter = waiter = self.loop.create_future()
         if not self._watches:
             self.loop.add_reader(self._fd, self._readable)
             self._watches = True
-        if incoming.pace is not None:
-            incoming.pace.begins()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _readable(self) -> None:
-        incoming, waiter = self._incoming(), self._waiter
+        incoming, waiter = self._incoming(), self.waiter
         if incoming is None or waiter is None or waiter.done():
             self.stop()  # until it is waited for again
             return

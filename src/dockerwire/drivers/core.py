@@ -14,7 +14,6 @@ import os
 import socket
 import threading
 import weakref
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -93,7 +92,7 @@ class Incoming(Generic[E]):
         self.released = False
         self.items = Pending()
         """Those that have come and were not taken yet; before `_batches`."""
-        self._batches: deque[Any] = deque()
+        self._batches: list[Any] = []
         self._idle = timeouts.idle
         self.pace: Pace | None = None
         self.reader: Any = None
@@ -106,6 +105,8 @@ class Incoming(Generic[E]):
         self._websocket = (
             isinstance(exchange.request, HijackRequest) and exchange.request.upgrade.lower() == "websocket"
         )
+        self.plain = type(connection) is Connection and not self._websocket and timeouts.idle is None
+        """Whether receiving is one call on the socket, with nothing to be said meanwhile and no clock that runs."""
         self._unsent = memoryview(b"")
         self._turn = threading.Lock()
         """Who holds it may write. A sender waits with it, a reader never does."""
@@ -135,7 +136,7 @@ class Incoming(Generic[E]):
         """Items are to be taken one by one from now on, those of batches that are there too."""
         self.exchange.columns = False
         while self._batches:
-            batch = self._batches.popleft()
+            batch = self._batches.pop(0)
             self.items.extend([batch] if isinstance(batch, Exception) else list(batch))
 
     def pop(self) -> E:
@@ -155,21 +156,23 @@ class Incoming(Generic[E]):
         if self.items:
             items = self.items.take()
             return self.exchange.batch_of(items) if self.exchange.columns else cast("list[E]", items)
-        batch = self._batches.popleft()
+        batch = self._batches.pop(0)
         if isinstance(batch, Exception):
             raise batch
         return cast("Sequence[E]", batch)
 
     def put_back(self, batch: Sequence[E]) -> None:
         """What `take_batch` gave, or its end: it is taken next."""
-        self._batches.appendleft(batch)
+        self._batches.insert(0, batch)
 
     def take_now(self) -> list[E]:
         """The items that are there without waiting, perhaps none; raises what is to be raised once they were taken."""
-        if not self.ready and not self.exchange.done:
-            self._read_now()
         if not self.ready:
-            self.raise_if_over(at_the_end=False)
+            if not self.exchange.done:
+                self._read_now()
+            if not self.ready:
+                self.raise_if_over(at_the_end=False)
+                return []
         return self.take()
 
     def _read_now(self) -> None:
@@ -197,21 +200,15 @@ class Incoming(Generic[E]):
     def end_reading(self) -> None:
         self._receiving = False
 
-    @property
-    def plain(self) -> bool:
-        """Whether receiving is one call on the socket, with nothing to be said meanwhile and no clock that runs."""
-        return type(self.connection) is Connection and not self._websocket and self._idle is None
-
     def more(self) -> Steps[None]:
         """Receive once."""
         self.raise_if_over()
         self.begin_reading()
         pace = self.pace
         try:
-            if pace is not None:
-                if seconds := pace.rest():
-                    yield Wait(None, False, False, seconds)
-                pace.begins()
+            if pace is not None and (seconds := pace.rest()):
+                yield Wait(None, False, False, seconds)
+                pace.rested()
             data = yield from self._receive(Deadline("idle", self._idle))
             if pace is not None:
                 pace.received(len(data))
@@ -262,7 +259,7 @@ class Incoming(Generic[E]):
             self.received += len(data)
             self.connection.answered = True
         items = exchange.receive_data(data)
-        if exchange.columnar:
+        if exchange.columns and exchange.columnar:
             self._batches.extend(items)
         else:
             self.items.extend(items)

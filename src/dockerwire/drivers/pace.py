@@ -29,17 +29,18 @@ class Pace:
         """How long to wait now, in seconds; mostly not at all."""
         return self.latency if self._quick >= _QUICK else 0.0
 
-    def begins(self) -> None:
-        """A receive begins now."""
+    def rested(self) -> None:
+        """A receive begins now, after a rest."""
         self._start = monotonic()
 
     def received(self, count: int) -> None:
-        """It has got so many bytes."""
+        """So many bytes were received."""
         now = monotonic()
-        if now - self._start > self.latency or count >= _ENOUGH:
+        before = self._start if self._quick >= _QUICK else self._last
+        if now - before > self.latency or count >= _ENOUGH:
             self._quick = 0
         elif self._quick < _QUICK:
-            self._quick = self._quick + 1 if now - self._last < self.latency else 0
+            self._quick += 1
         self._last = now
 
 
