@@ -1,7 +1,7 @@
 # make demo    follow the logs of all containers for a few seconds (of an engine of its own where no Docker runs)
 # make test    the C tests, then the Python tests with coverage: every kernel, every engine there is
 # make lint    formatting, linters, type checkers          make clean
-# make bench   side by side with other clients, and every layer by itself (some minutes; docs/benchmarks.md)
+# make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
@@ -38,10 +38,16 @@ lint: $(VENV)/nox.stamp
 docs: $(VENV)/nox.stamp
 	$(BIN)/nox -s docs
 
-# A peer that cannot be had is named and left out.
+# A peer that cannot be had is named and left out, and so is the real engine, which only root can start.
 bench: $(VENV)/bench.stamp
 	-$(MAKE) -C bench/peers peers
 	$(BIN)/python bench/peers/run.py
+	$(BIN)/python bench/peers/many.py --keep
+	$(BIN)/python bench/peers/latency.py --keep
+	$(BIN)/python bench/peers/memory.py --keep
+	$(BIN)/python bench/peers/imports.py --keep
+	-$(BIN)/python bench/peers/real.py --keep
+	-$(BIN)/python bench/peers/bars.py
 	$(MAKE) bench-layers
 
 bench-layers: $(VENV)/bench.stamp

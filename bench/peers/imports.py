@@ -11,6 +11,7 @@ import statistics
 import sys
 from pathlib import Path
 
+import report
 from run import PEERS_PYTHON
 
 BARE = "pass"
@@ -39,6 +40,7 @@ def spent(python: str, code: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
     there = {name: program for name, program in PROGRAMS.items() if Path(program[0]).exists()}
     runs: dict[str, list[float]] = {name: [] for name in there}
@@ -46,9 +48,11 @@ def main() -> None:
         for name, program in there.items():
             runs[name].append(spent(*program))
     medians = {name: statistics.median(times[1:]) * 1e3 for name, times in runs.items()}  # the first fills caches
-    print("| program | CPU ms | over a bare Python |\n|---|---|---|")
-    for name, milliseconds in medians.items():
-        print(f"| `{name}` | {milliseconds:.1f} | {milliseconds - medians[BARE]:.1f} |")
+    rows = [
+        {"program": f"`{name}`", "CPU ms": round(ms, 1), "over a bare Python": round(ms - medians[BARE], 1)}
+        for name, ms in medians.items()
+    ]
+    report.show("Importing, whole processes", rows, "imports" if options.keep else None)
 
 
 if __name__ == "__main__":

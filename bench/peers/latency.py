@@ -9,6 +9,7 @@ import argparse
 import statistics
 import sys
 
+import report
 from run import BASELINE, FLOORS, OURS, Row, Unavailable, once, replaying
 
 LOOPS = FLOORS["floors of loops"]
@@ -24,10 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=200)
     parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
-    print("\n### Lateness of one line on a quiet stream\n")
-    print("| world | plain | p50 µs | p99 µs | ours p50 µs | p99 µs | p50 × plain | p99 × plain |")
-    print("|---|---|---|---|---|---|---|---|")
+    rows = []
     with replaying() as (socket, expected):
         for world, plain in WORLDS.items():
             mine = Row("ours", (*OURS, "--world", world), "quiet")
@@ -43,8 +43,19 @@ def main() -> int:
                 for row in (plain, mine)
                 for what in ("p50", "p99")
             )
-            times = f"{p50:.0f} | {p99:.0f} | {our50:.0f} | {our99:.0f} | {our50 / p50:.2f} | {our99 / p99:.2f}"
-            print(f"| {world} | {plain.label} | {times} |", flush=True)
+            rows.append(
+                {
+                    "world": world,
+                    "plain": plain.label,
+                    "p50 µs": round(p50),
+                    "p99 µs": round(p99),
+                    "ours p50 µs": round(our50),
+                    "ours p99 µs": round(our99),
+                    "p50 × plain": round(our50 / p50, 2),
+                    "p99 × plain": round(our99 / p99, 2),
+                }
+            )
+    report.show("Lateness of one line on a quiet stream", rows, "latency" if options.keep else None)
     return 0
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from collections.abc import Callable
 from typing import Any
 
+import report
 from run import BASELINE, FLOORS, OURS, PEERS, Failure, Row, Unavailable, cpu, once, replaying
-
-HEADS = ("client", "RSS KiB a stream", "RSS MiB", "CPU % of a core", "CPU µs a line", "lines/s", "runs")
 
 
 def rows_of(job: str, with_peers: bool) -> list[Row]:
@@ -29,20 +29,19 @@ def rows_of(job: str, with_peers: bool) -> list[Row]:
     return rows
 
 
-def line(row: Row, streams: int) -> str:
-    def median(of: Any) -> float:
-        return statistics.median(of(run) for run in row.runs)
+def figures(row: Row, streams: int) -> dict[str, Any]:
+    def median(of: Callable[[dict[str, Any]], float], digits: int) -> float:
+        return round(statistics.median(of(run) for run in row.runs), digits)
 
-    per_stream = median(lambda run: (run["peak_rss"] - run["start_rss"]) / streams)
-    figures = (
-        f"{per_stream:.1f}",
-        f"{median(lambda run: run['peak_rss']) / 1024:.0f}",
-        f"{median(lambda run: cpu(run) / run['items']) * 10 * streams * 100:.1f}",
-        f"{median(lambda run: cpu(run) / run['items']) * 1e6:.1f}",
-        f"{median(lambda run: run['items'] / run['wall']):.0f}",
-        str(len(row.runs)),
-    )
-    return f"| {' | '.join((row.label, *figures))} |"
+    return {
+        "client": row.label,
+        "RSS KiB a stream": median(lambda run: (run["peak_rss"] - run["start_rss"]) / streams, 1),
+        "RSS MiB": median(lambda run: run["peak_rss"] / 1024, 0),
+        "CPU % of a core": median(lambda run: cpu(run) / run["items"] * 10 * streams * 100, 1),
+        "CPU µs a line": median(lambda run: cpu(run) / run["items"] * 1e6, 1),
+        "lines/s": median(lambda run: run["items"] / run["wall"], 0),
+        "runs": len(row.runs),
+    }
 
 
 def main() -> int:
@@ -51,6 +50,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
     rows = rows_of(f"many:{options.streams}:{options.seconds}", not options.no_peers)
     failed = False
@@ -64,8 +64,8 @@ def main() -> int:
                     print(f"{row.label}: {why}", file=sys.stderr)
                     failed |= isinstance(why, Failure)
                     rows.remove(row)
-    print(f"\n### {options.streams} streams, 10 lines/s each\n\n| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}")
-    print(*(line(row, options.streams) for row in rows), sep="\n")
+    title = f"{options.streams} streams, 10 lines/s each"
+    report.show(title, [figures(row, options.streams) for row in rows], "many" if options.keep else None)
     return 1 if failed else 0
 
 

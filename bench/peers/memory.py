@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import report
 from run import OURS, replaying
 
 
@@ -31,20 +32,33 @@ def watch(job: str, world: str, repeat: int, socket: str) -> list[int]:
             time.sleep(0.5)
     if process.returncode:
         raise SystemExit(f"{job}: status {process.returncode}")
-    return [sample for sample in samples if sample]  # a process that has ended holds nothing
+    samples = [sample for sample in samples if sample]  # a process that has ended holds nothing
+    if not samples:
+        raise SystemExit("that was too quick to be watched: more --gib")
+    return samples
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gib", type=float, default=10)
+    parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
-    print("| job | world | GiB | least MiB | most MiB | grew by MiB |\n|---|---|---|---|---|---|")
+    rows = []
     with replaying() as (socket, expected):
         repeat = max(1, int(options.gib * 2**30 / expected["logs"]["wire"]))
         for job, world in (("logs:batches", "sync"), ("logs:batches", "asyncio")):
             samples = watch(job, world, repeat, socket)
             least, most = min(samples) / 1024, max(samples) / 1024
-            print(f"| {job} | {world} | {options.gib:g} | {least:.1f} | {most:.1f} | {most - least:.1f} |", flush=True)
+            rows.append(
+                {
+                    "job": job,
+                    "world": world,
+                    "least MiB": round(least, 1),
+                    "most MiB": round(most, 1),
+                    "grew by MiB": round(most - least, 1),
+                }
+            )
+    report.show(f"{options.gib:g} GiB through one stream", rows, "memory" if options.keep else None)
     return 0
 
 

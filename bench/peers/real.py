@@ -11,17 +11,18 @@ It lives on until the client has caught up: a follower that is behind when its c
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import report
 from run import BASELINE, FLOORS, OURS, PEERS, WORLDS, Failure, Row, Unavailable, cpu, once
 
 import tapes
@@ -29,17 +30,6 @@ import tapes
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 from tests.support import engines
 
-HEADS = (
-    "client",
-    "wall s",
-    "k frames/s",
-    "CPU s",
-    "CPU µs/frame",
-    "× C loop CPU",
-    "wake-ups/frame",
-    "daemon CPU s",
-    "peak RSS MiB",
-)
 DELAY = 1.0  # seconds between the start of a container and its first line
 
 
@@ -147,22 +137,22 @@ def run(engine: engines.Engine, row: Row, pid: int, folder: Path, times: int, ex
         engine.call("DELETE", "/containers/logs.2?force=1")
 
 
-def line(row: Row, frames: int, floor: float) -> str:
-    def median(of: Any) -> float:
+def table(row: Row, frames: int, floor: float) -> dict[str, Any]:
+    def median(of: Callable[[dict[str, Any]], float]) -> float:
         return statistics.median(of(run) for run in row.runs)
 
     wall, used = median(lambda run: run["wall"]), median(cpu)
-    figures = (
-        f"{wall:.2f}",
-        f"{frames / wall / 1e3:.0f}",
-        f"{used:.2f}",
-        f"{used / frames * 1e6:.2f}",
-        f"{used / floor:.2f}",
-        f"{median(lambda run: run['woken']) / frames:.3f}",
-        f"{median(lambda run: run['daemon']):.2f}",
-        f"{median(lambda run: run['peak_rss']) / 1024:.0f}",
-    )
-    return f"| {' | '.join((row.label, *figures))} |"
+    return {
+        "client": row.label,
+        "wall s": round(wall, 2),
+        "k frames/s": round(frames / wall / 1e3),
+        "CPU s": round(used, 2),
+        "CPU µs/frame": round(used / frames * 1e6, 2),
+        "× C loop CPU": round(used / floor, 2),
+        "wake-ups/frame": round(median(lambda run: run["woken"]) / frames, 3),
+        "daemon CPU s": round(median(lambda run: run["daemon"]), 2),
+        "peak RSS MiB": round(median(lambda run: run["peak_rss"]) / 1024),
+    }
 
 
 def main() -> int:
@@ -172,7 +162,7 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--clients", default="*")
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
     if options.engine is None:
         raise SystemExit("no engine to start here: see tools/engine.sh")
@@ -205,11 +195,8 @@ def main() -> int:
         return 1
     floor = statistics.median(cpu(one) for one in rows[0].runs)
     size = expected["payload"] * options.tapes / 1e6
-    print(f"\n### Docker {engine.version}: {frames} lines, {size:.0f} MB\n")
-    print(f"| {' | '.join(HEADS)} |\n|{'---|' * len(HEADS)}")
-    print(*(line(row, frames, floor) for row in rows), sep="\n")
-    if options.json:
-        options.json.write_text(json.dumps({row.label: row.runs for row in rows}, indent=1) + "\n")
+    title = f"Docker {engine.version}: {frames} lines, {size:.0f} MB"
+    report.show(title, [table(row, frames, floor) for row in rows], "real" if options.keep else None)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from run import Row
 
+RESULTS = Path(__file__).resolve().parents[1] / "results.json"
 BASELINE = "py floor"
 SMALL = ("ping", "list10")
 DOCUMENTS = ("stats", "events", "pull")
@@ -114,6 +116,20 @@ def results(tables: dict[str, list[Row]], expected: dict[str, dict[str, int]], r
         "tapes": expected,
         "tables": {name: [figures(row, expected) for row in rows] for name, rows in tables.items() if rows},
     }
+
+
+# --- tables of the other programs here ---
+
+
+def show(title: str, rows: list[dict[str, Any]], keep: str | None = None) -> None:
+    """Print a table whose heads are the keys; with `keep`, put it by that name into the last whole run's results."""
+    print(f"\n### {title}\n\n{_line(*rows[0])}\n|{'---|' * len(rows[0])}")
+    for row in rows:
+        print(_line(*map(str, row.values())))
+    if keep:
+        results = json.loads(RESULTS.read_text())
+        results.setdefault("others", {})[keep] = {"title": title, **machine(), "rows": rows}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 # --- the chart ---

@@ -25,16 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import report
+from report import BASELINE, RESULTS, SMALL
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"
-RESULTS = HERE.parent / "results.json"
 QUICK = HERE.parent / "quick.json"
 CHART = HERE.parent.parent / "docs" / "benchmarks.svg"
 CANNOT = 77
-SMALL = ("ping", "list10")
 LISTS = ("list_cl", "list_ch", "list10")
-BASELINE = "py floor"
 PEERS_PYTHON = str(HERE / ".venv" / "bin" / "python")
 OURS = (sys.executable, str(CLIENTS / "ours.py"))
 FLOORS = {
