@@ -31,6 +31,7 @@ EXPECTED = {
     "batches.md: Lines of JSON": '","message":"one","host":"node-1","container":"web"}\n',
     "batches.md: Arrow": "[(1, 1), (2, 1)]\n",
     "batches.md: By themselves": "<FrameBatch: 2 frames, 8 bytes> b'one\\n' Frame(stream=2, data=b'two\\n')\n",
+    "streams.md: To a file, a pipe, a socket": "2 frames, 8 bytes\n",
     "testing.md: # The embedded engine": "",
     "progress.md: Pulls and pushes": "done 3001136 of 3001136 bytes; Downloaded newer image for alpine:latest",
     "progress.md: What containers use": "% of a CPU, ",
@@ -51,7 +52,10 @@ def test_the_sans_io_example_is_short():
 
 
 @pytest.mark.parametrize(("title", "code"), BLOCKS, ids=[title for title, _ in BLOCKS])
-def test_example(title: str, code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_example(
+    title: str, code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
     for extra in ("trio", "polars"):
         if f"import {extra}" in code:
             pytest.importorskip(extra)

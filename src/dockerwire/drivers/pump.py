@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
@@ -80,8 +79,9 @@ def pump(
 def _descriptor(file: int | HasFileno) -> int:
     if isinstance(file, int):
         return file
-    if file in (sys.stdout, sys.stderr) or hasattr(file, "flush"):
-        getattr(file, "flush")()  # noqa: B009  what was printed comes first
+    flush = getattr(file, "flush", None)
+    if flush is not None:  # what was written to a file object comes first
+        flush()
     return file.fileno()
 
 
