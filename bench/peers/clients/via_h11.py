@@ -26,11 +26,12 @@ def connect(path: str) -> tuple[sockets.socket, h11.Connection]:
 
 def do(client: tuple[sockets.socket, h11.Connection], job: Job) -> Seen:
     sock, connection = client
-    request = h11.Request(method="GET", target=measure.target(job), headers=[("Host", "localhost")])
+    target = measure.target(job)
 
     def ask() -> None:
         if connection.our_state is not h11.IDLE:
             connection.start_next_cycle()
+        request = h11.Request(method="GET", target=target, headers=[("Host", "localhost")])
         sock.sendall(connection.send(request))
         sock.sendall(connection.send(h11.EndOfMessage()))
 
