@@ -1,10 +1,13 @@
-"""Batches as values: sequences of their items, columns, and lines of JSON; by both sets of tools."""
+"""Batches as values: sequences of their items, columns, and lines of JSON; by each set of tools."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import random
+import subprocess
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -15,23 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockerwire import kernel as kernels
-from dockerwire.kernel import Frame, FrameBatch, LogRecord, RecordBatch, columns, columns_python, parse_timestamp
+from dockerwire.kernel import Frame, FrameBatch, LogRecord, RecordBatch, columns, parse_timestamp
 from dockerwire.kernel.columns import NO_TIME
 
 from ..support.decoding import at_most
 
 pytestmark = pytest.mark.every_kernel  # none of them matters here
 
-try:
-    from dockerwire.kernel import _columns as compiled
-except ImportError:
-    compiled = None  # type: ignore[assignment]
-
-TOOLS = [columns_python, *([compiled] if compiled else [])]
+NAMES = {"cython": "_columns", "cffi": "columns_cffi", "python": "columns_python"}
+TOOLS = [importlib.import_module(f"dockerwire.kernel.{NAMES[name]}") for name in kernels.available()]
 
 
-def test_the_compiled_tools_come_with_the_cython_kernel() -> None:
-    assert (compiled is not None) == ("cython" in kernels.available())
+def test_the_fastest_are_in_use() -> None:
+    code = "from dockerwire.kernel import columns; print(columns._tools.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == TOOLS[0].__name__
 
 
 @pytest.fixture(scope="module", autouse=True, params=TOOLS, ids=lambda module: module.__name__.rpartition(".")[2])

@@ -4,7 +4,8 @@ A batch owns the payloads of its items, end to end, and says in columns where ea
 sequence of the same `Frame`s or `LogRecord`s that `feed` gives, made one by one when they are asked for; what goes
 through many of them at once (`stdout`, `to_ndjson`, Arrow) makes none.
 
-What goes through the columns is done by ``_columns.pyx`` where it is compiled, else by ``columns_python.py``.
+What goes through the columns is done by ``_columns.pyx`` where that is compiled, else by ``columns_cffi.py`` or, where
+nothing is compiled, by ``columns_python.py``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from .items import Frame, LogRecord
 from .shared import as_bytes
 
 if not TYPE_CHECKING:
-    with suppress(ImportError):  # not compiled here: the ones in Python do
-        from . import _columns as _tools
+    with suppress(ImportError):
+        try:
+            from . import _columns as _tools
+        except ImportError:
+            from . import columns_cffi as _tools
 
 __all__ = ["NO_TIME", "ArrowStream", "FrameBatch", "RecordBatch"]
 
