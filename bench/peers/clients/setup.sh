@@ -14,7 +14,7 @@ if [ ! -x .venv/bin/python ] && ! "$python" -m venv .venv; then
 	lacking "the peers in Python" "needs a Python with venv (apt-get install python3-venv, or PYTHON=...)"
 else
 	.venv/bin/python -m pip install -q --disable-pip-version-check \
-		docker==7.2.0 aiodocker==0.27.0 httpx==0.28.1 aiohttp h11 orjson uvloop ||
+		docker==7.2.0 aiodocker==0.27.0 aiohttp==3.14.5 httpx==0.28.1 h11==0.16.0 orjson==3.13.0 uvloop==0.23.0 ||
 		lacking "docker-py, aiodocker, httpx, aiohttp, h11, orjson, uvloop" "pip could not get them (see above)"
 fi
 
