@@ -30,7 +30,6 @@ from ..errors import (
     api_error,
 )
 from ..wire.host import Address, parse_host, resolve
-from ..wire.jsontext import loads
 from ..wire.request import Answer, HijackRequest, Request, StreamRequest
 from ..wire.tlsconfig import TLSConfig
 from ..wire.version import NEWEST, negotiated, parse_version, speakable
@@ -388,6 +387,8 @@ def _api_version(answer: Answer) -> str | None:
 
 
 def _oldest_version(answer: Answer) -> str | None:
+    from ..wire.jsontext import loads
+
     oldest = loads(answer.body).get("MinAPIVersion")
     return None if oldest is None else str(oldest)
 
@@ -449,6 +450,7 @@ class Core:
         self._timeouts = _timeouts(Timeouts(), timeout)
         self._max_idle = max_idle if self._given is None else max(1, max_idle)  # it cannot be had again
         self._kernel = None if kernel is None else _load_kernel(kernel)
+        """None until the first request, where none is named: loading one takes longer than making a client."""
         self._limits = limits
         self._awaits = awaits
         self._idle: list[Connection] = []
@@ -652,6 +654,8 @@ class Core:
         """Send `request` and receive the head of its answer; of a `Request` or a refusal, all. Raises the refusal."""
         from ..wire.exchange import Exchange
 
+        if self._kernel is None:
+            self._kernel = _load_kernel(None)
         body: object = request.body
         if isinstance(body, AsyncIterable) and not isinstance(body, Iterable) and not self._awaits:
             raise TypeError("body: the blocking client cannot send an async iterable")
@@ -713,10 +717,10 @@ class Core:
         return ConnectionLost(f"the engine closed the connection without an answer{why}", phase)
 
 
-def _load_kernel(name: str) -> Kernel:
+def _load_kernel(name: str | None) -> Kernel:
     from .. import kernel
 
-    return kernel.load(name)
+    return kernel.load(name or kernel.name)
 
 
 def _raise_tls_wanted(address: Address, error: Exception) -> None:
