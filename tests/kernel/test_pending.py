@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import json
 import random
 import sys
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dockerwire import Frame, StreamError
+from dockerwire import Frame, Malformed, StreamError
 from dockerwire.kernel import LogRecord, pending
 
 
@@ -125,6 +126,86 @@ def test_items(twin: ModuleType) -> None:
     with pytest.raises(KeyError):
         next(items)
     assert list(items) == [5]
+
+
+def read(text: Any) -> Any:
+    """Texts are numbers; what is raised for others is raised in its place."""
+    if isinstance(text, str):
+        raise {"stop": StopIteration, "async": StopAsyncIteration, "fatal": KeyError}.get(text, ValueError)(text)
+    return -text
+
+
+def test_what_is_read_when_it_is_taken(twin: ModuleType) -> None:
+    waiting = twin.Pending()
+    waiting.reader = read
+    waiting.extend([1, "bad", 2, StreamError("x"), "stop", "async", 3])
+    assert waiting.pop() == -1
+    with pytest.raises(ValueError, match="bad"):
+        waiting.pop()
+    assert waiting.take() == [-2]
+    with pytest.raises(StreamError):
+        waiting.take()
+    for name in ("StopIteration", "StopAsyncIteration"):  # which would end an iteration without a word
+        with pytest.raises(RuntimeError, match=name):
+            waiting.take()
+    assert waiting.take() == [-3]
+    assert waiting.take() == []
+
+
+def test_some_are_read_at_once(twin: ModuleType) -> None:
+    waiting = twin.Pending()
+    waiting.reader = read
+    waiting.extend([*range(20), "bad", 20])
+    assert [len(waiting.take()) for _ in range(3)] == [8, 8, 4]
+    with pytest.raises(ValueError, match="bad"):
+        waiting.take()
+    assert waiting.take() == [-20]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_after_what_is_fatal_there_is_nothing(twin: ModuleType, at_once: bool) -> None:
+    waiting = twin.Pending(lambda error: isinstance(error, KeyError))
+    waiting.reader = read
+    waiting.extend([1, "fatal", 2])
+    assert (waiting.take() if at_once else [waiting.pop()]) == [-1]
+    with pytest.raises(KeyError):
+        waiting.take() if at_once else waiting.pop()
+    assert len(waiting) == 0
+    waiting.extend([3])
+    assert waiting.pop() == -3
+
+
+def test_a_reader(twin: ModuleType) -> None:
+    def decode(text: bytes) -> Any:
+        if text == b"deep":
+            raise RecursionError
+        return json.loads(text)
+
+    def judge(text: bytes) -> Any:
+        if text == b"bad":
+            raise Malformed("bad", 0)
+        return "judged"
+
+    plain = twin.Reader(decode, judge)
+    assert plain(b'{"error":1}') == {"error": 1}
+    assert [plain(b"deep"), plain(b"{")] == ["judged", "judged"]
+    with pytest.raises(Malformed):
+        plain(b"bad")
+    telling = twin.Reader(decode, judge, ("e", "f"), lambda value: StreamError("x") if value.get("f") else None)
+    assert [telling(text) for text in (b"1", b'["f"]', b'{"e":1}', b'{"f":0}', b'"f"')] == [
+        1,
+        ["f"],
+        {"e": 1},
+        {"f": 0},
+        "f",
+    ]
+    waiting = twin.Pending()
+    waiting.reader = telling
+    waiting.extend([b'{"g":1}', b'{"f":1}', b"2"])
+    assert waiting.take() == [{"g": 1}]
+    with pytest.raises(StreamError):
+        waiting.take()
+    assert waiting.pop() == 2
 
 
 def test_the_items_are_let_go(twin: ModuleType) -> None:

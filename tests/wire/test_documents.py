@@ -67,7 +67,7 @@ def test_what_the_decoder_raises_stands_in_its_place(kernel: ModuleType) -> None
         return int(json.loads(text)["a"])
 
     items = items_of(documents().decoded(decode), b'{"a":1}{}{"a":2}[]{"a":"x"}{"a":3} {} ', kernel)
-    stopped = (RuntimeError, "the decoder of the documents raised StopIteration")
+    stopped = (RuntimeError, "what reads the documents raised StopIteration")
     no_number = (ValueError, "invalid literal for int() with base 10: 'x'")
     assert items == [1, stopped, 2, (IndexError, "empty"), no_number, 3, stopped]
 

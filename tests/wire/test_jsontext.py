@@ -26,9 +26,9 @@ def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
         monkeypatch.delitem(sys.modules, "msgspec", raising=False)
         monkeypatch.setattr(builtins, "__import__", without_msgspec)
-    jsontext._library.cache_clear()
+    jsontext.library.cache_clear()
     yield jsontext.loads
-    jsontext._library.cache_clear()
+    jsontext.library.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,13 @@ class Incoming(Generic[E]):
         from ..kernel.pending import Pending
 
         self.exchange = exchange
+        exchange.unread = True
         self.connection = connection
         self.sent = False
         """Whether every byte of the request was written: else the next request would be read as the rest of it."""
         self.received = 0
         self.released = False
-        self.items = Pending()
+        self.items = Pending(self._is_fatal)
         """Those that have come and were not taken yet; before `_batches`."""
         self._batches: list[Any] = []
         self._idle = timeouts.idle
@@ -261,7 +262,12 @@ class Incoming(Generic[E]):
         if exchange.columns and exchange.columnar:
             self._batches.extend(items)
         else:
+            self.items.reader = exchange.reader
             self.items.extend(items)
+
+    def _is_fatal(self, error: Exception) -> bool:
+        self._told = self.exchange.is_fatal(error) or self._told
+        return self.exchange.error is error
 
     def set_tty(self, tty: bool) -> None:
         self.items.extend(self.exchange.set_tty(tty))

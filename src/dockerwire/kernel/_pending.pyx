@@ -1,5 +1,5 @@
 # cython: language_level=3, freethreading_compatible=True
-"""The compiled twin of the two classes in ``pending.py``, which says what they are."""
+"""The compiled twin of the classes in ``pending.py``, which says what they are."""
 
 cimport cython
 
@@ -8,6 +8,10 @@ from ._items cimport Frame, LogRecord
 
 cdef extern from "Python.h":
     bint PyExceptionInstance_Check(object)
+
+
+cdef enum:
+    READ_AT_ONCE = 8
 
 
 def find_stream(list items not None, int stream):
@@ -23,12 +27,40 @@ def find_stream(list items not None, int stream):
 
 
 @cython.final
+cdef class Reader:
+    cdef object decode, judge, told
+    cdef tuple keys
+
+    def __init__(self, decode, judge, tuple keys not None=(), told=None):
+        self.decode, self.judge, self.keys, self.told = decode, judge, keys, told
+
+    cdef read(self, text):
+        try:
+            value = self.decode(text)
+        except (ValueError, RecursionError):
+            value = self.judge(text)
+        if self.told is not None and type(value) is dict:
+            for key in self.keys:
+                if key in <dict> value:
+                    error = self.told(value)
+                    if error is not None:
+                        raise error
+                    break
+        return value
+
+    def __call__(self, text):
+        return self.read(text)
+
+
+@cython.final
 cdef class Pending:
     cdef list items
     cdef Py_ssize_t at  # the first one that was not taken
+    cdef object fatal
+    cdef public object reader
 
-    def __init__(self):
-        self.items = []
+    def __init__(self, fatal=lambda error: False):
+        self.items, self.fatal = [], fatal
 
     def __len__(self):
         return len(self.items) - self.at
@@ -45,16 +77,45 @@ cdef class Pending:
         self.at += 1
         if PyExceptionInstance_Check(item):
             raise item
-        return item
+        if self.reader is None:
+            return item
+        try:
+            if type(self.reader) is Reader:
+                return (<Reader> self.reader).read(item)
+            return self.reader(item)
+        except Exception as error:
+            if self.fatal(error):
+                self.items, self.at = [], 0
+            if isinstance(error, (StopIteration, StopAsyncIteration)):
+                raise RuntimeError(f"what reads the documents raised {type(error).__name__}") from error
+            raise
 
     def pop(self):
         if self.at == len(self.items):
             raise IndexError("nothing is there")
         return self.next()
 
+    cdef list take_read(self):
+        cdef list taken = []
+        while self.at < len(self.items) and len(taken) < READ_AT_ONCE:
+            try:
+                taken.append(self.next())
+            except Exception as error:
+                if not taken:
+                    raise
+                if self.at:
+                    self.at -= 1
+                    self.items[self.at] = error
+                else:  # it was fatal
+                    self.items = [error]
+                break
+        return taken
+
     def take(self):
         cdef Py_ssize_t end = self.at
         cdef list items = self.items
+        if self.reader is not None:
+            return self.take_read()
         while end < len(items) and not PyExceptionInstance_Check(items[end]):
             end += 1
         if end == self.at and end < len(items):

@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
-__all__ = ["Items", "Pending", "find_stream"]
+__all__ = ["Items", "Pending", "Reader", "find_stream"]
+
+
+READ_AT_ONCE = 8
+"""Documents of a list: many more are out of the processor's cache again before the first is used."""
 
 
 def find_stream(items: list[Any], stream: int) -> int:
@@ -20,11 +24,45 @@ def find_stream(items: list[Any], stream: int) -> int:
 
 
 @final
-class Pending:
-    """What has come and was not taken yet, in its order. An error among the items is raised in its place."""
+class Reader:
+    """Reads one JSON text by `decode`, where that fails by `judge`, which raises `Malformed`.
 
-    def __init__(self) -> None:
+    `told` tells the error (to be raised) or None of a document that has one of `keys`.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[[bytes], Any],
+        judge: Callable[[bytes], Any],
+        keys: tuple[str, ...] = (),
+        told: Callable[[Any], Exception | None] | None = None,
+    ) -> None:
+        self._decode, self._judge, self._keys, self._told = decode, judge, keys, told
+
+    def __call__(self, text: bytes) -> Any:
+        try:
+            value = self._decode(text)
+        except (ValueError, RecursionError):
+            value = self._judge(text)
+        if self._told is not None and isinstance(value, dict) and any(key in value for key in self._keys):
+            error = self._told(value)
+            if error is not None:
+                raise error
+        return value
+
+
+@final
+class Pending:
+    """What has come and was not taken yet, in its order. An error among the items is raised in its place.
+
+    With a `reader`, what comes is first read when it is taken. What that raises is raised in its place too; if `fatal`
+    says so of it, that was all.
+    """
+
+    def __init__(self, fatal: Callable[[Exception], bool] = lambda error: False) -> None:
         self._items: deque[Any] = deque()
+        self._fatal = fatal
+        self.reader: Callable[[Any], Any] | None = None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -33,21 +71,41 @@ class Pending:
         """Items that have come. The list is this object's from now on."""
         self._items.extend(items)
 
-    def pop(self) -> Any:
-        """The next item. Raises IndexError where there is none."""
+    def _next(self) -> Any:
         item = self._items.popleft()
         if isinstance(item, Exception):
             raise item
-        return item
+        if self.reader is None:
+            return item
+        try:
+            return self.reader(item)
+        except Exception as error:
+            if self._fatal(error):
+                self._items.clear()
+            if isinstance(error, (StopIteration, StopAsyncIteration)):  # would end the iteration without a word
+                raise RuntimeError(f"what reads the documents raised {type(error).__name__}") from error  # noqa: TRY004
+            raise
+
+    def pop(self) -> Any:
+        """The next item. Raises IndexError where there is none."""
+        return self._next()
 
     def take(self) -> list[Any]:
-        """All items up to an error, which is raised if it stands first."""
+        """All items up to an error, which is raised if it stands first. With a reader, no more than `READ_AT_ONCE`."""
         items = self._items
-        if items and isinstance(items[0], Exception):
-            raise items.popleft()
         taken: list[Any] = []
-        while items and not isinstance(items[0], Exception):
-            taken.append(items.popleft())
+        while items and not (taken and isinstance(items[0], Exception)):
+            if self.reader is None:
+                taken.append(self._next())
+                continue
+            try:
+                taken.append(self._next())
+            except Exception as error:
+                if not taken:
+                    raise
+                items.appendleft(error)
+            if len(taken) == READ_AT_ONCE:
+                break
         return taken
 
 
@@ -70,4 +128,4 @@ class Items:
 
 if not TYPE_CHECKING:
     with suppress(ImportError):  # not compiled here: the classes above are the ones
-        from ._pending import Items, Pending, find_stream
+        from ._pending import Items, Pending, Reader, find_stream

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from ..errors import Malformed, ProtocolError, StreamError, Truncated
 from ..kernel.columns import FrameBatch, RecordBatch
 from ..kernel.items import Frame
-from ..kernel.pending import find_stream
+from ..kernel.pending import Reader, find_stream
 from ..kernel.project import Rows, parse_field, projector
-from .jsontext import loads, loads_all
+from .jsontext import judged, library, loads, loads_all
 
 if TYPE_CHECKING:
     from ..kernel.face import Buffer, ChunkedDecoder, DocumentSplitter, FrameDecoder, Kernel, LogDecoder
@@ -52,6 +52,9 @@ class Items(Protocol[E]):
     error: ProtocolError | None
     batch: Callable[[list[Any]], Sequence[E]] | None
     """What makes a columnar batch of items; None where there are none of this kind."""
+    reader: Callable[[bytes], E] | None
+    """What reads one of the texts that `feed` and `finish` give where `unread` is set; None where they are items."""
+    unread: bool
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         """The items that `data` completes. It is body, or what `chunked` makes body of; nothing of it is kept.
@@ -101,6 +104,8 @@ class _FramesItems:
     """Frames; with systemerr frames as errors."""
 
     batch: Any = FrameBatch.of
+    reader: Any = None
+    unread = False
 
     def __init__(self, kernel: Kernel, decoder: FrameDecoder | LogDecoder) -> None:
         self._kernel = kernel
@@ -167,6 +172,8 @@ class _ChunkItems:
 
     error: ProtocolError | None = None
     batch: Any = None
+    reader: Any = None
+    unread = False
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = _body(data, chunked)
@@ -192,13 +199,13 @@ class _TTYItems(_ChunkItems):
 
 
 class _DocumentItems:
-    """JSON texts, cut out of the body and then read.
-
-    `split` and `read` are the two halves of `feed`: what is read late, a few at a time, is still in the cache when it
-    is used, and what is not used is never read.
+    """JSON texts, cut out of the body and then read, unless they are left `unread`: what is read when it is taken is
+    still in the processor's cache when it is used.
     """
 
     batch: Any = None
+    reader: Any = None
+    unread = False
 
     def __init__(self, kernel: Kernel, splitter: Any) -> None:
         self._kernel = kernel
@@ -206,15 +213,12 @@ class _DocumentItems:
         self.error: ProtocolError | None = None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        return _listed(self.read(self.split(data, chunked)))
-
-    def split(self, data: Buffer, chunked: ChunkedDecoder | None = None) -> list[bytes]:
         splitter = self._splitter
         texts: list[bytes] = (
             splitter.feed(data) if chunked is None else self._kernel.feed_through(chunked, splitter, data)
         )
         self.error = self._splitter.error
-        return texts
+        return texts if self.unread else _listed(self.read(texts))
 
     def read(self, texts: list[bytes]) -> Sequence[Any]:
         """The items of `texts`. `error` is set where one is malformed; those before it are given."""
@@ -222,10 +226,11 @@ class _DocumentItems:
 
     def finish(self) -> list[Any]:
         try:
-            return _listed(self.read(self._splitter.finish()))
+            texts: list[bytes] = self._splitter.finish()
         except ProtocolError as error:
             self.error = error
             return []
+        return texts if self.unread else _listed(self.read(texts))
 
     def cut(self) -> list[Any]:
         # A bare number or word at the end may be the beginning of a longer one, so it is no item but what was cut.
@@ -252,6 +257,8 @@ class _ValueItems(_DocumentItems):
     def __init__(self, kernel: Kernel, splitter: DocumentSplitter, in_band_errors: bool) -> None:
         super().__init__(kernel, splitter)
         self._in_band_errors = in_band_errors
+        keys = tuple(_ERROR_KEYS) if in_band_errors else ()
+        self.reader = Reader(library(), judged, keys, _told if in_band_errors else None)
 
     def read(self, texts: list[bytes]) -> list[Any]:
         values, error = loads_all(texts)
@@ -288,6 +295,7 @@ class _DecodedItems(_DocumentItems):
     ) -> None:
         super().__init__(kernel, splitter)
         self._decode = functools.partial(_error_or, decode) if in_band_errors else decode
+        self.reader = functools.partial(_raised, decode) if in_band_errors else decode
 
     def read(self, texts: list[bytes]) -> list[Any]:
         items: list[Any] = []
@@ -296,7 +304,9 @@ class _DecodedItems(_DocumentItems):
             try:
                 items.extend(map(self._decode, rest))  # what was decoded before an error stays
                 if len(items) < len(texts):  # what ends an iteration would end the stream without a word (PEP 479)
-                    items.append(RuntimeError("the decoder of the documents raised StopIteration"))
+                    items.append(RuntimeError("what reads the documents raised StopIteration"))
+            except StopAsyncIteration:
+                items.append(RuntimeError("what reads the documents raised StopAsyncIteration"))
             except Exception as error:  # noqa: BLE001  whatever it is
                 items.append(error)
         return items
@@ -309,6 +319,13 @@ def _error_or(decode: Callable[[bytes], Any], text: bytes) -> Any:
             if (told := _told(loads(text))) is not None:
                 return told
     return decode(text)
+
+
+def _raised(decode: Callable[[bytes], Any], text: bytes) -> Any:
+    item = _error_or(decode, text)
+    if isinstance(item, StreamError):
+        raise item
+    return item
 
 
 class _ProjectedItems(_DocumentItems):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
 from .. import kernel as _kernel
 from ..__about__ import VERSION
 from ..errors import APIError, DockerWireError, LimitExceeded, Malformed, ProtocolError, Truncated, api_error
+from ..kernel.pending import Reader
 from .decoders import Items, grouped
 from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
 from .heads import Head, HeadReader, read_plain, request_head
@@ -73,6 +74,8 @@ class _Whole:
         self.body: bytearray = bytearray()
         self.error: ProtocolError | None = None
         self.batch: Any = None
+        self.reader: Any = None
+        self.unread = False
         self._limit = limit
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
@@ -164,6 +167,8 @@ class Exchange(Generic[T]):
         """What came after the end of the answer."""
         self.columns = False
         """Whether frames and records are given as columnar batches of them; may be changed between two calls."""
+        self.unread = False
+        """Whether JSON documents are given as texts, each to be read by `reader`; set before anything is received."""
         self._version = None if version is None else parse_version(version)
         self._said_tty = tty
         if not isinstance(request, Request) and request.tty is not None:
@@ -472,6 +477,20 @@ class Exchange(Generic[T]):
         # Over a WebSocket, stdout and stderr come mixed and without frames, TTY or not.
         unframed = tty or self._websocket is not None
         self._items = self.request.items(self._kernel, unframed, self._limits)
+        self._items.unread = self.unread and self._items.reader is not None
+
+    @property
+    def reader(self) -> Callable[[bytes], Any] | None:
+        """What reads what `receive_data` gives now, and raises what is to be raised; None: those are items."""
+        return self._items.reader if self._items.unread else None
+
+    def is_fatal(self, error: Exception) -> bool:
+        """Whether nothing is to follow what `reader` has raised: then that is `error`, whatever came behind it."""
+        if not isinstance(error, ProtocolError) or not isinstance(self._items.reader, Reader):
+            return False
+        self.ended = None
+        self._fail(error)
+        return True
 
     @property
     def columnar(self) -> bool:

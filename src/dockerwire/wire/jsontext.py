@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import Malformed
 
-__all__ = ["dumps", "loads", "loads_all"]
+__all__ = ["dumps", "judged", "library", "loads", "loads_all"]
 
 
 def _refuse(text: str) -> Any:
@@ -30,7 +30,8 @@ def _standard(data: bytes) -> Any:
 
 
 @cache
-def _library() -> Callable[[bytes], Any]:
+def library() -> Callable[[bytes], Any]:
+    """What reads JSON here. What it refuses, `judged` judges: it raises ValueError or RecursionError."""
     # msgspec (extra `speed`) reads events and progress as fast as orjson, statistics 5 % slower, all of them 5 to 10
     # times as fast as json, and unlike orjson it keeps integers over 64 bits exact. Imported when first needed: it
     # costs as much as all the rest of this package.
@@ -44,9 +45,9 @@ def _library() -> Callable[[bytes], Any]:
 def loads(data: bytes) -> Any:
     """The value of one JSON text. Raises `Malformed`."""
     try:
-        return _library()(data)
+        return library()(data)
     except (ValueError, RecursionError):  # every library's own error is a ValueError
-        return _judged(data)
+        return judged(data)
 
 
 def loads_all(texts: Sequence[bytes]) -> tuple[list[Any], Malformed | None]:
@@ -55,17 +56,18 @@ def loads_all(texts: Sequence[bytes]) -> tuple[list[Any], Malformed | None]:
     rest = iter(texts)
     while True:
         try:
-            values.extend(map(_library(), rest))  # what was read before an error stays
+            values.extend(map(library(), rest))  # what was read before an error stays
         except (ValueError, RecursionError):
             try:
-                values.append(_judged(texts[len(values)]))
+                values.append(judged(texts[len(values)]))
             except Malformed as error:
                 return values, error
         else:
             return values, None
 
 
-def _judged(data: bytes) -> Any:
+def judged(data: bytes) -> Any:
+    """The value of a text that `library` refused. Raises `Malformed`."""
     # The standard library has the last word: msgspec refuses a lone surrogate written \\udXXX, and JSON has it.
     try:
         return _standard(data)
