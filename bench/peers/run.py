@@ -105,7 +105,9 @@ def once(
     if client.returncode == CANNOT:
         raise Unavailable(err.strip())
     if client.returncode:
-        raise Failure(f"{row.label}, {row.job}: status {client.returncode}: {err.strip()[-300:]}")
+        raise Failure(
+            f"{row.label}, {row.job}: status {client.returncode}: {(err.strip().splitlines() or ['nothing said'])[-1]}"
+        )
     figures: dict[str, Any] = json.loads(out.splitlines()[-1])
     check(row, figures, repeat, expected)
     return figures
@@ -166,21 +168,26 @@ def replaying() -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
 
 
 def measure(rows: list[Row], reps: int, seconds: float, socket: str, expected: dict[str, dict[str, int]]) -> list[Row]:
-    """Run all by turns; the rows that could be run."""
-    there = []
-    for row in rows:
+    """Run all by turns, first to find how often, then `reps` times; the rows that could be run."""
+    there = list(rows)
+
+    def attempt(row: Row, first: bool) -> None:
         try:
-            calibrate(row, socket, seconds, expected)
+            if first:
+                calibrate(row, socket, seconds, expected)
+            else:
+                row.runs.append(once(row, socket, row.repeat, expected))
         except Unavailable as why:
             print(f"left out: {row.label}, {row.job}: {why}", file=sys.stderr)
+            there.remove(row)
         except (Failure, ValueError, subprocess.TimeoutExpired) as why:
             print(f"FAILED: {row.label}, {row.job}: {why}", file=sys.stderr)
             failures.append(row.label)
-        else:
-            there.append(row)
-    for _ in range(reps):
-        for row in there:
-            row.runs.append(once(row, socket, row.repeat, expected))
+            there.remove(row)
+
+    for turn in range(reps + 1):
+        for row in list(there):
+            attempt(row, not turn)
     return there
 
 
