@@ -147,9 +147,10 @@ static void run_all(const char *name, const dw_common *begin, size_t size, const
                 if (status == DW_ODD) {
                     take(&f, in, span);
                     f.next++;
+                } else if (f.columns.count == f.columns.room) {
+                    make_room(&f.columns, f.columns.room + 1, f.columns.data_room);
                 } else {
-                    make_room(&f.columns, f.columns.count + 1,
-                              (size_t)f.columns.offsets[f.columns.count] + span->length);
+                    make_room(&f.columns, f.columns.room, (size_t)f.columns.offsets[f.columns.count] + span->length);
                 }
             }
             if (status == DW_OK && used != part)
@@ -294,21 +295,24 @@ static void test_gather(void)
         }
 }
 
-/* Every line, written into room that grows by a byte at a time, or is enough at once. */
-static void lines(const char *name, const dw_columns *c, const char *constants, const char *wanted)
+/* Every line, written into room that grows by a byte at a time, or is enough at once. Of logs, the second line has
+ * attributes, or the only one. */
+static void lines(const char *name, const dw_columns *c, const char *constants, const char *attrs, const char *wanted)
 {
-    static const unsigned char attrs[] = "{\"a\":1}";
-    static const int64_t attrs_offsets[] = {0, 0, 7, 7, 7, 7};
+    int64_t attrs_offsets[6] = {0};
     int small;
+    size_t i;
+    for (i = c->count > 1 ? 2 : 1; i < 6; i++)
+        attrs_offsets[i] = (int64_t)strlen(attrs);
     for (small = 0; small < 2; small++) {
         dw_constants k;
-        size_t next = 0, length = 0, room = small ? 0 : 4096;
+        size_t next = 0, length = 0, room = small ? 0 : 8192;
         unsigned char *out = resized(NULL, room);
         memset(&k, 0, sizeof k);
         k.text = (const unsigned char *)constants;
         k.length = strlen(constants);
         if (c->times != NULL) {
-            k.attrs = attrs;
+            k.attrs = (const unsigned char *)attrs;
             k.attrs_offsets = attrs_offsets;
         }
         while (dw_columns_ndjson(c, &k, &next, out, room, &length) == DW_FULL)
@@ -338,7 +342,7 @@ static void text_as(const char *text, size_t length, const char *json)
         snprintf(wanted, sizeof wanted,
                  "{\"stream\":\"stdin\",\"data\":\"%.*s%s\"}\n{\"stream\":\"systemerr\",\"data\":\"%.*s%s\"}\n",
                  (int)before, padded, json, (int)before, padded, json);
-        lines(json, &c, "", wanted);
+        lines(json, &c, "", "", wanted);
         discard(&c);
     }
 }
@@ -361,6 +365,38 @@ static void test_text(void)
     TEXT("\xe1\x80\xc2", FFFD FFFD);
 }
 
+/* Text, attributes and constants that are longer than what is set aside for the rest of a line. */
+static void test_long_lines(void)
+{
+    static const struct {
+        const char *text, *json;
+    } cases[] = {{"x", "x"}, {"\x01", "\\u0001"}, {"\xff", FFFD}, {"\xc3\xa9", "\xc3\xa9"}};
+    static const int streams[] = {1}, partial[] = {1};
+    static const int64_t times[] = {INT64_MIN};
+    size_t i, n;
+    for (i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1000] = "", constants[1000] = ",\"c\":\"", attrs[1000] = "{\"a\":\"",
+             wanted[5000] = "{\"stream\":\"stdout\",\"message\":\"";
+        const char *texts[] = {text};
+        size_t lengths[1];
+        dw_columns c;
+        for (n = 0; n < 300; n++) {
+            strcat(text, cases[i].text);
+            strcat(constants, "k");
+            strcat(attrs, "v");
+            strcat(wanted, cases[i].json);
+        }
+        lengths[0] = strlen(text);
+        strcat(constants, "\"");
+        strcat(attrs, "\"}");
+        strcat(strcat(strcat(wanted, "\",\"partial\":true,\"attrs\":"), attrs), constants);
+        strcat(wanted, "}\n");
+        fill(&c, 1, 1, texts, lengths, streams, times, partial);
+        lines(cases[i].json, &c, constants, attrs, wanted);
+        discard(&c);
+    }
+}
+
 static void test_lines(void)
 {
     static const char *const texts[] = {"a", "b", "", "c\n", "d"};
@@ -369,7 +405,7 @@ static void test_lines(void)
     static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -1, 1709164800999999999, INT64_MAX};
     dw_columns c;
     fill(&c, 1, 5, texts, lengths, streams, times, partial);
-    lines("records", &c, ",\"host\":\"h\"",
+    lines("records", &c, ",\"host\":\"h\"", "{\"a\":1}",
           "{\"stream\":\"stdout\",\"message\":\"a\",\"host\":\"h\"}\n"
           "{\"stream\":\"stderr\",\"time\":\"1677-09-21T00:12:43.145224193Z\",\"message\":\"b\",\"partial\":true,"
           "\"attrs\":{\"a\":1},\"host\":\"h\"}\n"
@@ -378,10 +414,10 @@ static void test_lines(void)
           "{\"stream\":\"stdin\",\"time\":\"2262-04-11T23:47:16.854775807Z\",\"message\":\"d\",\"host\":\"h\"}\n");
     discard(&c);
     fill(&c, 0, 2, texts, lengths, streams, NULL, NULL);
-    lines("frames", &c, ",\"n\":1",
+    lines("frames", &c, ",\"n\":1", "",
           "{\"stream\":\"stdout\",\"data\":\"a\",\"n\":1}\n{\"stream\":\"stderr\",\"data\":\"b\",\"n\":1}\n");
     c.count = 0;
-    lines("none", &c, ",\"n\":1", "");
+    lines("none", &c, ",\"n\":1", "", "");
     discard(&c);
 }
 
@@ -393,5 +429,6 @@ int main(void)
     test_gather();
     test_text();
     test_lines();
+    test_long_lines();
     return report("columns");
 }
