@@ -208,6 +208,42 @@ def test_a_reader(twin: ModuleType) -> None:
     assert waiting.pop() == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (b'{"error":1}', True),
+        (b'{"errorDetail":1}', True),
+        (b'{"a":"error"}', True),
+        (b'{"\\u0065rror":1}', True),
+        (b'{"err\\u006Fr":1}', True),
+        (b'{"e\\u0072ror":1}', True),
+        (b'"\\u006f"', True),
+        (b'{"erro":1}', False),
+        (b'{"a":"x error"}', False),
+        (b'"\\u003e\\u0056\\u0160"', False),
+        (b"", False),
+        (b'"erro', False),
+        (b'"error', True),
+        (b'x"error', True),
+        (b"\\u006", True),
+        (b"\\u00", False),
+    ],
+)
+def test_a_screen(twin: ModuleType, text: bytes, asked: bool) -> None:
+    """Only of what may be an error is it asked whether it is one."""
+    seen: list[bytes] = []
+    assert twin.Screen(len, seen.append)(text) == len(text)
+    assert seen == [text] * asked
+    trouble = StreamError("x")
+    telling = twin.Screen(len, lambda text: trouble)
+    if asked:
+        with pytest.raises(StreamError) as raised:
+            telling(text)
+        assert raised.value is trouble
+    else:
+        assert telling(text) == len(text)
+
+
 def test_the_items_are_let_go(twin: ModuleType) -> None:
     """What was taken is nobody's any more, however many others are there."""
     waiting, item = twin.Pending(), bytearray(b"big")

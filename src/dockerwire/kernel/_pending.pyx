@@ -2,6 +2,7 @@
 """The compiled twin of the classes in ``pending.py``, which says what they are."""
 
 cimport cython
+from libc.string cimport memcmp
 
 from ._items cimport Frame, LogRecord
 
@@ -50,6 +51,29 @@ cdef class Reader:
 
     def __call__(self, text):
         return self.read(text)
+
+
+@cython.final
+cdef class Screen:
+    cdef object decode, told
+
+    def __init__(self, decode, told):
+        self.decode, self.told = decode, told
+
+    def __call__(self, bytes text not None):
+        cdef const unsigned char *at = text
+        cdef const unsigned char *end = at + len(text) - 4  # at least as many follow
+        while at < end:
+            if (
+                (at[0] == c'"' and at[1] == c'e' and memcmp(at, <const char *> b'"error', 6) == 0) or
+                (at[0] == c'\\' and at[1] == c'u' and at[2] == at[3] == c'0' and (at[4] == c'6' or at[4] == c'7'))
+            ):
+                error = self.told(text)
+                if error is not None:
+                    raise error
+                break
+            at += 1
+        return self.decode(text)
 
 
 @cython.final

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
-__all__ = ["Items", "Pending", "Reader", "find_stream"]
+__all__ = ["Items", "Pending", "Reader", "Screen", "find_stream"]
 
 
 READ_AT_ONCE = 8
@@ -49,6 +49,25 @@ class Reader:
             if error is not None:
                 raise error
         return value
+
+
+@final
+class Screen:
+    """Decodes one JSON text by `decode`, unless `told` tells an error that it is: that is raised.
+
+    `told` is asked of texts only that can have the member ``error`` or ``errorDetail``.
+    """
+
+    def __init__(self, decode: Callable[[bytes], Any], told: Callable[[bytes], Exception | None]) -> None:
+        self._decode, self._told = decode, told
+
+    def __call__(self, text: bytes) -> Any:
+        # Letters may be written \u0065 (e), \u0072 (r), \u006f (o).
+        if b'"error' in text or b"\\u006" in text or b"\\u007" in text:
+            error = self._told(text)
+            if error is not None:
+                raise error
+        return self._decode(text)
 
 
 @final
@@ -128,4 +147,4 @@ class Items:
 
 if not TYPE_CHECKING:
     with suppress(ImportError):  # not compiled here: the classes above are the ones
-        from ._pending import Items, Pending, Reader, find_stream
+        from ._pending import Items, Pending, Reader, Screen, find_stream

@@ -6,7 +6,6 @@ makes the decoder of one body. Trouble told in-band becomes a `StreamError` in i
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from ..errors import Malformed, ProtocolError, StreamError, Truncated
 from ..kernel.columns import FrameBatch, RecordBatch
 from ..kernel.items import Frame
-from ..kernel.pending import Reader, find_stream
+from ..kernel.pending import Reader, Screen, find_stream
 from ..kernel.project import Rows, parse_field, projector
 from .jsontext import judged, library, loads, loads_all
 
@@ -294,15 +293,14 @@ class _DecodedItems(_DocumentItems):
         self, kernel: Kernel, splitter: DocumentSplitter, decode: Callable[[bytes], Any], in_band_errors: bool
     ) -> None:
         super().__init__(kernel, splitter)
-        self._decode = functools.partial(_error_or, decode) if in_band_errors else decode
-        self.reader = functools.partial(_raised, decode) if in_band_errors else decode
+        self.reader = Screen(decode, _error_in) if in_band_errors else decode
 
     def read(self, texts: list[bytes]) -> list[Any]:
         items: list[Any] = []
         rest = iter(texts)
         while len(items) < len(texts):
             try:
-                items.extend(map(self._decode, rest))  # what was decoded before an error stays
+                items.extend(map(self.reader, rest))  # what was decoded before an error stays
                 if len(items) < len(texts):  # what ends an iteration would end the stream without a word (PEP 479)
                     items.append(RuntimeError("what reads the documents raised StopIteration"))
             except StopAsyncIteration:
@@ -312,20 +310,10 @@ class _DecodedItems(_DocumentItems):
         return items
 
 
-def _error_or(decode: Callable[[bytes], Any], text: bytes) -> Any:
-    # Only a text with these bytes can have the keys: letters may be written \u0065 (e), \u006f (o), \u0072 (r) too.
-    if b'"error' in text or b"\\u006" in text or b"\\u007" in text:
-        with suppress(Malformed):  # that is `decode`'s to say
-            if (told := _told(loads(text))) is not None:
-                return told
-    return decode(text)
-
-
-def _raised(decode: Callable[[bytes], Any], text: bytes) -> Any:
-    item = _error_or(decode, text)
-    if isinstance(item, StreamError):
-        raise item
-    return item
+def _error_in(text: bytes) -> StreamError | None:
+    with suppress(Malformed):  # that is for the decoder to say
+        return _told(loads(text))
+    return None
 
 
 class _ProjectedItems(_DocumentItems):
