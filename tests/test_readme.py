@@ -31,6 +31,10 @@ EXPECTED = {
     "batches.md: Lines of JSON": '","message":"one","host":"node-1","container":"web"}\n',
     "batches.md: Arrow": "[(1, 1), (2, 1)]\n",
     "batches.md: By themselves": "<FrameBatch: 2 frames, 8 bytes> b'one\\n' Frame(stream=2, data=b'two\\n')\n",
+    "documents.md: A few fields": " KiB\n",
+    "documents.md: Columns": " q d\n",
+    "documents.md: A decoder of your own": "Stats True\n",
+    "documents.md: As they came": "True\n",
     "streams.md: To a file, a pipe, a socket": "2 frames, 8 bytes\n",
     "testing.md: # The embedded engine": "",
     "progress.md: Pulls and pushes": "done 3001136 of 3001136 bytes; Downloaded newer image for alpine:latest",
@@ -56,11 +60,11 @@ def test_example(
     title: str, code: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
     monkeypatch.chdir(tmp_path)
-    for extra in ("trio", "polars"):
+    for extra in ("trio", "polars", "msgspec"):
         if f"import {extra}" in code:
             pytest.importorskip(extra)
     with Engine(api_version="1.41") as engine:
         engine.container("web", output=[(1, b"one\n"), (2, b"two\n")])
         monkeypatch.setenv("DOCKER_HOST", engine.host)
-        exec(compile(code, title, "exec"), {"__name__": "example"})
+        exec(compile(code, title, "exec", dont_inherit=True), {"__name__": "example"})
     assert EXPECTED[title] in capsys.readouterr().out
