@@ -3,6 +3,27 @@
 
 #include "internal.h"
 
+/* Frames that fill a chunk each, which is how engines send them, until there is anything else. */
+static void whole_frames(dw_columns *c, dw_chunked *chunked, dw_demux *s, const unsigned char *in, size_t len,
+                         size_t *used)
+{
+    size_t n = c->count, size;
+    int64_t end = c->offsets[n];
+
+    while (n < c->room && dw_chunked_run(chunked, in, len, used, &chunked->run) == DW_FULL) {
+        const unsigned char *frame = in + *used - chunked->run;
+        size = chunked->run - 8;
+        if (chunked->run < 8 || size > c->data_room - (size_t)end || !dw_demux_whole(s, frame, chunked->run))
+            break; /* dw_through reads this run */
+        memcpy(c->data + end, frame + 8, size);
+        end += (int64_t)size;
+        c->streams[n] = frame[0];
+        c->offsets[++n] = end;
+        chunked->run = 0;
+    }
+    c->count = n;
+}
+
 int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used)
 {
     dw_columns *c = &f->columns;
@@ -33,6 +54,8 @@ int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsi
         c->count = n;
         if (f->status != DW_FULL)
             return f->status;
+        if (chunked != NULL && s->decoder == DW_DEMUX && !chunked->run)
+            whole_frames(c, chunked, (dw_demux *)s, in, len, used);
         f->next = 0;
         f->status = dw_through(chunked, s, in, len, used, f->spans, DW_COLUMN_SPANS, &f->given);
     }

@@ -40,6 +40,16 @@ int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used
     return status;
 }
 
+int dw_demux_whole(dw_demux *s, const unsigned char *in, size_t len)
+{
+    if (s->state != HEADER || s->common.fill || s->common.status != DW_OK || len < 8 || in[0] > 3)
+        return 0;
+    if (dw_frame_length(in) != len - 8 || len - 8 > s->max_piece)
+        return 0;
+    s->common.position += len;
+    return 1;
+}
+
 int dw_demux_finish(dw_demux *s, dw_span *spans, size_t *count)
 {
     (void)spans;

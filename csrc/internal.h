@@ -53,6 +53,9 @@ static inline uint32_t dw_frame_length(const unsigned char *header)
     return (uint32_t)header[4] << 24 | (uint32_t)header[5] << 16 | (uint32_t)header[6] << 8 | header[7];
 }
 
+/* Whether these bytes are just one frame, in one piece, where a frame may begin: then they are read. */
+int dw_demux_whole(dw_demux *s, const unsigned char *in, size_t len);
+
 static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, size_t offset, size_t length)
 {
     dw_span *span = &spans[(*n)++];
