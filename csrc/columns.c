@@ -10,7 +10,7 @@ static void whole_frames(dw_columns *c, dw_chunked *chunked, dw_demux *s, const 
     size_t n = c->count, size;
     int64_t end = c->offsets[n];
 
-    while (n < c->room && dw_chunked_run(chunked, in, len, used, &chunked->run) == DW_FULL) {
+    while (n < c->room && (chunked->run || dw_chunked_run(chunked, in, len, used, &chunked->run) == DW_FULL)) {
         const unsigned char *frame = in + *used - chunked->run;
         size = chunked->run - 8;
         if (chunked->run < 8 || size > c->data_room - (size_t)end || !dw_demux_whole(s, frame, chunked->run))
@@ -27,6 +27,8 @@ static void whole_frames(dw_columns *c, dw_chunked *chunked, dw_demux *s, const 
 int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used)
 {
     dw_columns *c = &f->columns;
+    int first = chunked != NULL;
+    size_t most;
 
     for (;;) {
         size_t n = c->count;
@@ -54,10 +56,13 @@ int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsi
         c->count = n;
         if (f->status != DW_FULL)
             return f->status;
-        if (chunked != NULL && s->decoder == DW_DEMUX && !chunked->run)
+        if (chunked != NULL && s->decoder == DW_DEMUX)
             whole_frames(c, chunked, (dw_demux *)s, in, len, used);
+        /* Behind a frame that is cut, as at the beginning of most portions, there are whole ones again. */
+        most = first || c->count > n ? 3 : DW_COLUMN_SPANS;
+        first = 0;
         f->next = 0;
-        f->status = dw_through(chunked, s, in, len, used, f->spans, DW_COLUMN_SPANS, &f->given);
+        f->status = dw_through(chunked, s, in, len, used, f->spans, most, &f->given);
     }
 }
 
