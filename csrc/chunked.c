@@ -21,13 +21,11 @@ enum {
     DONE
 };
 
-#define MAX_DIGITS 15 /* of a size that is below 2^63 whatever they are */
-
-/* The value of a hexadecimal digit, and one; 0 for any other byte. */
+/* The value of a hexadecimal digit, and 0x10; 0 for any other byte. */
 static const unsigned char hex[256] = {
-    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
-    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+    ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15, ['6'] = 0x16, ['7'] = 0x17,
+    ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b, ['c'] = 0x1c, ['d'] = 0x1d, ['e'] = 0x1e, ['f'] = 0x1f,
+    ['A'] = 0x1a, ['B'] = 0x1b, ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
 };
 
 static int is_token(unsigned char byte)
@@ -66,7 +64,7 @@ static int read_line(dw_chunked *s, unsigned char byte)
         if (hex[byte]) {
             if (s->size >= UINT64_C(1) << 59)
                 return DW_BIG_CHUNK_SIZE;
-            s->size = s->size << 4 | (hex[byte] - 1u);
+            s->size = s->size << 4 | (hex[byte] & 15u);
             s->state = DIGITS;
             return DW_OK;
         }
@@ -136,22 +134,32 @@ static uint64_t limit_of(const dw_chunked *s, int status)
                                           : 0;
 }
 
-/* The CRLF behind the data and a chunk-size line as engines write it, digits alone, where all of it is there: its
- * length. 0 where it is not, or is otherwise: then read_line and others read it byte by byte. */
+/* The CRLF behind the data and a chunk-size line as engines write it, up to four digits alone, where all of it is
+ * there: its length. 0 where it is not, or is otherwise: then read_line and others read it byte by byte. No branch
+ * depends on the number of digits, which is not to be foreseen. */
 static size_t read_short_line(dw_chunked *s, const unsigned char *in, size_t len)
 {
-    size_t start = s->state == DATA_CR ? 2 : 0, digits = dw_least(s->max_line, MAX_DIGITS), at = start;
-    uint64_t size = 0;
+    size_t start = s->state == DATA_CR ? 2 : 0;
+    const unsigned char *at = in + start;
+    unsigned int two, three, digits, value, flags;
 
-    if (len < start + MAX_DIGITS + 2 || (start && (in[0] != '\r' || in[1] != '\n')))
+    if (len < start + 6 || s->max_line < 4 || (start && (in[0] != '\r' || in[1] != '\n')))
         return 0;
-    for (; at < start + digits && hex[in[at]]; at++)
-        size = size << 4 | (hex[in[at]] - 1u);
-    if (at == start || in[at] != '\r' || in[at + 1] != '\n')
+    two = at[1] != '\r';
+    three = two & (at[2] != '\r');
+    digits = 1 + two + three + (three & (at[3] != '\r'));
+    /* The digits begin at the top, each with its flag above it in a byte of its own. */
+    flags =
+        (unsigned int)hex[at[0]] << 24 | (unsigned int)hex[at[1]] << 16 | (unsigned int)hex[at[2]] << 8 | hex[at[3]];
+    flags >>= 32 - 8 * digits;
+    if ((flags & 0x10101010u) != 0x10101010u >> (32 - 8 * digits) || at[digits] != '\r' || at[digits + 1] != '\n')
         return 0;
-    s->size = size;
-    s->state = size ? DATA : TRAILER;
-    return at + 2;
+    value = flags & 0x0f0f0f0fu;
+    value = (value | value >> 4) & 0x00ff00ffu;
+    value = (value | value >> 8) & 0xffffu;
+    s->size = value;
+    s->state = value ? DATA : TRAILER;
+    return start + digits + 2;
 }
 
 int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, size_t *run)

@@ -149,6 +149,8 @@ static void logs(int options, uint64_t max_line, const char *input, size_t lengt
 #define H(stream, length) stream "\0\0\0\0\0\0" length
 #define PAD "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define T0 "1970-01-01T00:00:00Z" /* 20 bytes */
+#define M0 "1970-01-01T00:00:"    /* 17 */
+#define M1 "1970-01-01T00:01:"
 #define T1 "1970-01-01T00:00:00.000000001Z"
 
 static void test_frames(void)
@@ -255,6 +257,12 @@ static void test_logs(void)
     LOGS(TTY | STAMPS, 99, T0 " a\r\n" T1 " b", "1:0:a;1:1:b~.");
     LOGS(TTY | STAMPS, 99, T0 " a\r\n19", "1:0:a;!CUT_LOG@26(19)");
     LOGS(TTY | STAMPS, 99, "a\n", "!BAD_TIMESTAMP@0");
+    LOGS(TTY | STAMPS, 99, M0 "07.000000001Z a\n" M0 "59.000000002Z b\n" M1 "00.000000003Z c\n" M1 "60.000000004Z d\n",
+         "1:7000000001:a;1:59000000002:b;1:60000000003:c;!BAD_TIMESTAMP@99");
+    LOGS(TTY | STAMPS, 99,
+         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+         "07.000000001Z a\n",
+         "!BAD_TIMESTAMP@0");
 }
 
 /* Long things: a systemerr text, details, a timestamp, each at its limit and one over. */

@@ -184,6 +184,23 @@ def test_the_chunk_line_at_its_limit_and_one_over(kernel: ModuleType, limit: int
     assert (fault.kind, fault.limit) == ("LimitExceeded", limit)
 
 
+@pytest.mark.parametrize("digits", range(1, 8))
+def test_the_digits_of_a_size_are_of_its_line(kernel: ModuleType, digits: int) -> None:
+    data = b"%0*x\r\nx\r\n" % (digits, 1) * 2 + END
+    for limit in range(1, 8):
+        body, fault, _ = one_outcome(lambda limit=limit: kernel.ChunkedDecoder(max_line=limit), data)
+        assert (body, fault is None) == ((b"xx", True) if limit >= digits else (b"", False))
+
+
+@pytest.mark.parametrize("size", [*range(1, 20), 255, 256, 4095, 4096, 65535, 65536, 1048576])
+def test_sizes_in_capital_and_small_digits(kernel: ModuleType, size: int) -> None:
+    data = b"x" * size
+    for line in (b"%x\r\n", b"%X\r\n"):
+        decoder = kernel.ChunkedDecoder()
+        assert decoder.feed((line % size + data + b"\r\n") * 2 + END) == data * 2
+        assert decoder.done
+
+
 @pytest.mark.parametrize("limit", [0, 100, 16384])
 @pytest.mark.parametrize("data", [0, 1, 1000])
 def test_extensions_at_their_limit_and_one_over(kernel: ModuleType, limit: int, data: int) -> None:

@@ -117,6 +117,19 @@ def test_documents(data: bytes, sizes: list[int], max_document: int, max_depth: 
     the_same_everywhere(lambda kernel: kernel.DocumentSplitter(max_document, max_depth), data, sizes)
 
 
+@pytest.mark.untraced
+@pytest.mark.parametrize(
+    "word", [b"\\", b'\\"', b"\\\\", b'\\\\"', b"\x1e", b'"', b'"]"', b"]", b"}", b"{", b"", b'"\\"']
+)
+def test_what_counts_in_a_document_at_every_place(word: bytes) -> None:
+    """Where many bytes are looked at in one step: at the beginning, at the end and in the middle of a step."""
+    for start in (b'["', b"[", b'{"'):
+        for behind in (b'"]', b"]}", b'"}]}'):
+            for length in range(45, 70):
+                data = start + b"x" * length + word + behind * 3 + b"[1]"
+                the_same_everywhere(lambda kernel: kernel.DocumentSplitter(), data, [1, length, 2, 1])
+
+
 @given(
     words=st.lists(
         st.sampled_from([b'"', b'"', b"\\", b"\\\\", b'\\"', b"[", b"]", b"{", b"}", b"\x1e", b"", b"12", b"[{}]"]),
@@ -155,6 +168,24 @@ def read(kernel: ModuleType, text: bytes) -> Any:
         return kernel.parse_timestamp(text)
     except Malformed as error:
         return str(error), error.offset
+
+
+@pytest.mark.untraced
+def test_every_byte_at_every_place_of_the_time_of_a_line() -> None:
+    """Behind a line of the same minute, behind one of another, and at the beginning."""
+    for before in (STAMP + b" a\n", b"2024-05-01T12:01:00.000000000Z a\n", b""):
+        for at in range(len(STAMP) + 1):
+            for byte in (*range(0x20, 0x7F), 0, 9, 10, 13, 0x80, 0xFF):
+                line = STAMP[:at] + bytes([byte]) + STAMP[at + 1 :] + b" text\n"
+                made = [outcome_of(kernel, before + line) for kernel in KERNELS]
+                assert len(made[0].items) >= bool(before)
+                assert made == made[-1:] * len(made), line
+    for line in (bytes(17) + STAMP[17:] + b" a\n", bytes(30) + b" a\n"):
+        assert not any(outcome_of(kernel, line)[0] for kernel in KERNELS)
+
+
+def outcome_of(kernel: Any, data: bytes) -> Any:
+    return drive(kernel.LogDecoder(tty=True), [data])
 
 
 @pytest.mark.untraced

@@ -304,6 +304,7 @@ def test_a_record_of_a_kernel_matches_by_position(kernel: ModuleType) -> None:
 def test_records_do_not_share_their_attrs(kernel: ModuleType) -> None:
     first, second = kernel.LogDecoder(timestamps=False).feed(b"\1\0\0\0\0\0\0\2a\n\1\0\0\0\0\0\0\2b\n")
     first.attrs["x"] = "y"
+    assert first.attrs == {"x": "y"}
     assert second.attrs == {}
     assert kernel.LogDecoder(timestamps=False).feed(b"\1\0\0\0\0\0\0\2c\n")[0].attrs == {}
 

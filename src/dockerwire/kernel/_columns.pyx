@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from dockerwire.kernel cimport dockerwire as c
-from dockerwire.kernel._items cimport Frame, LogRecord
+from dockerwire.kernel._items cimport new_frame, new_record
 
 cdef extern from "Python.h":
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size) except NULL
@@ -152,22 +152,18 @@ cdef class _Items:
     def __next__(self):
         cdef Py_ssize_t i = self.next
         cdef const int64_t *offset = self.offsets.at + i
-        cdef Frame frame
-        cdef LogRecord record
+        cdef dict attrs
         if i >= len(self.streams):
             raise StopIteration
         self.next += 1
         item = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.data) + offset[0], <Py_ssize_t> (offset[1] - offset[0]))
         if self.times is None:
-            frame = Frame.__new__(Frame)
-            frame.stream, frame.data = bytes_of(self.streams)[i], item
-            return frame
-        record = LogRecord.__new__(LogRecord)
-        record.stream, record.message = bytes_of(self.streams)[i], item
-        record.time_ns = self.times.at[i] if bytes_of(self.timed)[i] else None
-        record.attrs = self.attrs[i] if self.attrs is not None else {}
-        record.partial = bytes_of(self.partial)[i] != 0
-        return record
+            return new_frame(bytes_of(self.streams)[i], item)
+        attrs = <dict> self.attrs[i] if self.attrs is not None else None
+        return new_record(
+            bytes_of(self.streams)[i], self.times.at[i], bytes_of(self.timed)[i], item, attrs,
+            bytes_of(self.partial)[i] != 0,
+        )
 
 
 def frames(bytes data not None, offsets, bytes streams not None):

@@ -5,7 +5,7 @@ cimport cython
 
 
 @cython.final
-@cython.freelist(256)
+@cython.freelist(1024)  # about as many as one receive makes
 cdef class Frame:
     __match_args__ = ("stream", "data")
 
@@ -35,16 +35,29 @@ cdef class Frame:
 
 
 @cython.final
-@cython.freelist(256)
+@cython.freelist(1024)
+@cython.no_gc  # attrs hold strings: no cycle goes through a record, and thousands of them are not for the collector
 cdef class LogRecord:
     __match_args__ = ("stream", "time_ns", "message", "attrs", "partial")
 
     def __init__(self, int stream, time_ns, bytes message not None, dict attrs not None, bint partial):
         self.stream = stream
-        self.time_ns = time_ns
+        self.has_time = time_ns is not None
+        self.ns = time_ns or 0
         self.message = message
-        self.attrs = attrs
+        self.some_attrs = attrs
         self.partial = partial
+
+    @property
+    def time_ns(self):
+        return self.ns if self.has_time else None
+
+    @property
+    def attrs(self):
+        with cython.critical_section(self):
+            if self.some_attrs is None:
+                self.some_attrs = {}
+            return self.some_attrs
 
     def __iter__(self):
         return iter((self.stream, self.time_ns, self.message, self.attrs, self.partial))
@@ -65,3 +78,19 @@ cdef class LogRecord:
         from .items import make_record
 
         return make_record, tuple(self)
+
+
+# From another module these are cheaper to call than `__new__`.
+
+
+cdef Frame new_frame(int stream, bytes data):
+    cdef Frame frame = Frame.__new__(Frame)
+    frame.stream, frame.data = stream, data
+    return frame
+
+
+cdef LogRecord new_record(int stream, int64_t ns, bint has_time, bytes message, dict some_attrs, bint partial):
+    cdef LogRecord record = LogRecord.__new__(LogRecord)
+    record.stream, record.ns, record.has_time, record.partial = stream, ns, has_time, partial
+    record.message, record.some_attrs = message, some_attrs
+    return record

@@ -8,7 +8,7 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.string cimport memcpy
 cimport cython
 from dockerwire.kernel cimport dockerwire as c
-from dockerwire.kernel._items cimport Frame, LogRecord
+from dockerwire.kernel._items cimport new_frame, new_record
 from .columns import FrameBatch, RecordBatch
 from .faults import fault
 from .shared import attributes, check, format_timestamp, limit
@@ -111,13 +111,10 @@ cdef class FrameDecoder(_ItemDecoder):
 
     cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
         cdef size_t i
-        cdef Frame frame
         for i in range(count):
             item = self.item(data, &spans[i])
             if item is not None:
-                frame = Frame.__new__(Frame)
-                frame.stream, frame.data = spans[i].stream, item
-                items.append(frame)
+                items.append(new_frame(spans[i].stream, item))
 
 
 cdef class DocumentSplitter(_ItemDecoder):
@@ -132,30 +129,30 @@ cdef class DocumentSplitter(_ItemDecoder):
 
 cdef class LogDecoder(_ItemDecoder):
     cdef c.dw_log s
-    cdef list attrs  # of the lines of each stream
+    cdef list attrs  # of the lines of each stream, None where there are none
 
     def __init__(self, timestamps=True, details=False, tty=False, max_line=1024 * 1024):
         self.begin(&self.s.common, c.DW_LOG)
         self.s.timestamps, self.s.details, self.s.tty = bool(timestamps), bool(details), bool(tty)
         self.s.max_line = limit("max_line", max_line)
-        self.attrs = [{}, {}, {}, {}]
+        self.attrs = [None, None, None, None]
 
     cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
         cdef const c.dw_span *span
         cdef size_t i
-        cdef LogRecord record
+        cdef dict attrs
         for i in range(count):
             span = &spans[i]
             item = self.item(data, span)
             if item is None or span.kind == c.DW_SKIP:
                 continue
             if span.kind == c.DW_ATTRS:
-                self.attrs[span.stream] = attributes(item)
+                self.attrs[span.stream] = attributes(item) or None
                 continue
-            record = LogRecord.__new__(LogRecord)
-            record.stream, record.time_ns, record.message = span.stream, span.time_ns if span.has_time else None, item
-            record.attrs, record.partial = self.attrs[span.stream] or {}, span.kind == c.DW_CUT
-            items.append(record)
+            attrs = <dict> self.attrs[span.stream]
+            items.append(
+                new_record(span.stream, span.time_ns, span.has_time, item, attrs, span.kind == c.DW_CUT)
+            )
 
 
 cdef class ChunkedDecoder(_Decoder):

@@ -56,9 +56,9 @@ class Frame:
 class LogRecord:
     """One line of a log, or a part of one.
 
-    `stream` is 0 stdin, 1 stdout, 2 stderr, 3 systemerr; `time_ns` nanoseconds since the epoch, None without timestamps
-    or outside int64; `message` the line without its newline; `attrs` the details (parts of one line share the dict);
-    `partial` says that the line goes on in another record, or that its end was never seen.
+    `stream` is 0 stdin, 1 stdout, 2 stderr, 3 systemerr; `time_ns` nanoseconds since the epoch, an int64, None without
+    timestamps or outside of that; `message` the line without its newline; `attrs` the details (parts of one line share
+    the dict); `partial` says that the line goes on in another record, or that its end was never seen.
     """
 
     __slots__ = ("_attrs", "_message", "_partial", "_stream", "_time_ns")
