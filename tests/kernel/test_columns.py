@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -283,6 +285,32 @@ def test_a_long_body_takes_no_memory(kernel: ModuleType) -> None:
     with at_most(1 << 19):
         for _ in range(20):
             assert len(kernel.feed_columns(chunked, decoder, portion)) == 100
+
+
+FAULTS = """
+import resource, sys
+from dockerwire import kernel
+backend = kernel.load(sys.argv[1])
+portion = memoryview((bytes([1, 0, 0, 0, 0, 0, 1, 0]) + bytes(256)) * 900)
+decoder = backend.FrameDecoder()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    backend.feed_columns(None, decoder, portion)
+before = faults()
+for _ in range(50):
+    batch = backend.feed_columns(None, decoder, portion)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="its collector has blocks of its own")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of another malloc nothing is promised")
+def test_memory_is_used_again(kernel: ModuleType) -> None:
+    """A batch of 230 KiB is 56 pages: that many faults it would cost if each were given back to the system."""
+    command = [sys.executable, "-c", FAULTS, kernel.name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert int(done.stdout) < 50 * 8
 
 
 def test_threads_decode_side_by_side(kernel: ModuleType) -> None:

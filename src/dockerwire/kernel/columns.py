@@ -31,6 +31,10 @@ if not TYPE_CHECKING:
 
 __all__ = ["NO_TIME", "ArrowStream", "FrameBatch", "RecordBatch"]
 
+# The buffer of a long batch is a block of a size that glibc takes from the system and gives back each time, so that all
+# its pages are new and cost a fault each, which is more than decoding does; until a larger one was freed once.
+bytes(1 << 20)
+
 NO_TIME = -(2**63)
 """What stands in `RecordBatch.times` for a record without a time: what numpy and pandas take for no time (NaT)."""
 
