@@ -19,7 +19,9 @@ class Client(AwaitingClient):
 
     async def perform(self, effect: Wait | Resolve | Pause) -> Any:
         if isinstance(effect, Wait):
-            with trio.move_on_after(float("inf") if effect.seconds is None else effect.seconds):
+            if effect.seconds is None:
+                return await _ready(effect)
+            with trio.move_on_after(effect.seconds):
                 return await _ready(effect)
             return False, False
         if isinstance(effect, Resolve):
