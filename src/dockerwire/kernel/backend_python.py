@@ -6,6 +6,7 @@ It takes the same steps in the same order as the C core in ``csrc``, so that bot
 from __future__ import annotations
 
 import re
+import struct
 from datetime import date
 from typing import TypeVar
 
@@ -30,6 +31,8 @@ __all__ = [
 name = "python"
 
 _HEX = {byte: int(chr(byte), 16) for byte in b"0123456789abcdefABCDEF"}
+_HEADER = struct.Struct(">BxxxI").unpack_from
+_SHORT_LINE = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n").match
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NUMBER = frozenset(b"-+.0123456789Ee")
 _LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
@@ -101,13 +104,7 @@ class ChunkedDecoder(_Decoder):
         pos = 0
         while pos < len(data):
             if self._state == "data":
-                part = data[pos : pos + self._size]
-                body.append(part)
-                pos += len(part)
-                self._data += len(part)
-                self._size -= len(part)
-                if not self._size:
-                    self._state = "data CR"
+                pos = self._read_data(data, pos, body)
             elif self._state == "done":
                 self._trailing += data[pos:]
                 return
@@ -124,6 +121,23 @@ class ChunkedDecoder(_Decoder):
             else:
                 self._read_trailer(data[pos], pos)
                 pos += 1
+
+    def _read_data(self, data: bytes, pos: int, body: list[bytes]) -> int:
+        """The data of this chunk, and of those behind it with digits alone on their lines, as engines write them."""
+        size = self._size
+        while True:
+            end = pos + size
+            body.append(data[pos:end])
+            if end > len(data):
+                self._data += len(data) - pos
+                self._size = end - len(data)
+                return len(data)
+            self._data += size
+            line = _SHORT_LINE(data, end)
+            if line is None or len(line[1]) > self._max_line or not (size := int(line[1], 16)):
+                self._size, self._state = 0, "data CR"
+                return end
+            pos = line.end()
 
     def _expect(self, wanted: int, byte: int, pos: int, state: str) -> None:
         if byte != wanted:
@@ -212,28 +226,40 @@ class FrameDecoder(_Decoder):
         check(self.error)
         data = as_bytes(data)
         frames: list[Frame] = []
-        pending = self._pending
-        self._offset -= len(pending)
-        pending += data
+        pending, stream, left = self._pending, self._stream, self._left
         pos = 0
         while True:
-            if self._left is None:
-                if pos < len(pending) and pending[pos] > 3:
+            if left is None:
+                if not pending and pos < len(data) and data[pos] > 3:
                     self.error = fault(Status.BAD_STREAM, self._offset + pos)
                     break
-                if len(pending) - pos < 8:
+                if pending or len(data) - pos < 8:
+                    part = data[pos : pos + 8 - len(pending)]
+                    pending += part
+                    pos += len(part)
+                    if len(pending) < 8:
+                        break
+                    stream, left = _HEADER(pending)
+                    pending.clear()
+                else:
+                    stream, left = _HEADER(data, pos)
+                    pos += 8
+            size = min(left, self._max_piece)
+            if pending or len(data) - pos < size:
+                part = data[pos : pos + size - len(pending)]
+                pending += part
+                pos += len(part)
+                if len(pending) < size:
                     break
-                self._stream = pending[pos]
-                self._left = int.from_bytes(pending[pos + 4 : pos + 8], "big")
-                pos += 8
-            size = min(self._left, self._max_piece)
-            if len(pending) - pos < size:
-                break
-            frames.append(Frame(self._stream, bytes(pending[pos : pos + size])))
-            pos += size
-            self._left = self._left - size or None
-        self._offset += len(pending)
-        del pending[:pos]
+                piece = bytes(pending)
+                pending.clear()
+            else:
+                piece = data[pos : pos + size]
+                pos += size
+            frames.append(Frame(stream, piece))
+            left = left - size or None
+        self._stream, self._left = stream, left
+        self._offset += len(data)
         return frames
 
     def finish(self) -> list[Frame]:
