@@ -58,6 +58,7 @@ from dockerwire.api.types import (
     VolumeListResponse,
     VolumePruneResponse,
 )
+from dockerwire.kernel.project import Row
 
 AUTH = RegistryAuth(identity_token="t")
 CONFIG: ContainerCreateConfig = {
@@ -204,3 +205,11 @@ assert_type(api.plugin_set("p", ["A=1"]), Request[None])
 assert_type(api.distribution_inspect("busybox", auth=AUTH), Request[DistributionInspect])
 assert_type(api.session(x_docker_expose_session_uuid="u"), HijackRequest[bytes])
 assert_type(api.grpc(), HijackRequest[bytes])
+
+
+def other_shapes() -> None:
+    stats = api.container_stats("web")
+    assert_type(stats.raw(), StreamRequest[bytes])
+    assert_type(stats.decoded(len), StreamRequest[int])
+    assert_type(stats.decoded(bytes.decode), StreamRequest[str])
+    assert_type(stats.projected("read"), StreamRequest[Row])

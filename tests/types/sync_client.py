@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -63,6 +65,7 @@ from dockerwire.api.types import (
 )
 from dockerwire.drivers.pump import Pumped
 from dockerwire.drivers.sync import Client, Session, Stream
+from dockerwire.kernel.project import Rows
 from dockerwire.waiting import Found, exited, healthy, logs
 
 AUTH = RegistryAuth(identity_token="t")
@@ -243,6 +246,16 @@ def streams(client: Client) -> None:
     with client.stream(api.container_export("web")) as archive:
         for chunks in archive.batches():
             assert_type(chunks, Sequence[bytes])
+    with client.stream(api.container_stats("web").projected("read", "memory_stats.usage")) as rows:
+        for read, usage in rows:
+            print(read, usage)
+        for table in rows.batches():
+            assert_type(table, Rows)
+            assert_type(table.column("read"), list[Any])
+            assert_type(table.int64("memory_stats.usage", missing=0), array[int])
+    with client.stream(api.system_events().decoded(len)) as lengths:
+        for length in lengths:
+            assert_type(length, int)
     with client.stream(api.system_events()) as events:
         for event in events:
             assert_type(event, EventMessage)

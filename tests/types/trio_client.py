@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -62,6 +64,7 @@ from dockerwire.api.types import (
     VolumePruneResponse,
 )
 from dockerwire.drivers.trio import Client, Session, Stream
+from dockerwire.kernel.project import Rows
 from dockerwire.waiting import Found, exited, healthy, logs
 
 AUTH = RegistryAuth(identity_token="t")
@@ -242,6 +245,16 @@ async def streams(client: Client) -> None:
     async with client.stream(api.container_export("web")) as archive:
         async for chunks in archive.batches():
             assert_type(chunks, Sequence[bytes])
+    async with client.stream(api.container_stats("web").projected("read", "memory_stats.usage")) as rows:
+        async for read, usage in rows:
+            print(read, usage)
+        async for table in rows.batches():
+            assert_type(table, Rows)
+            assert_type(table.column("read"), list[Any])
+            assert_type(table.int64("memory_stats.usage", missing=0), array[int])
+    async with client.stream(api.system_events().decoded(len)) as lengths:
+        async for length in lengths:
+            assert_type(length, int)
     async with client.stream(api.system_events()) as events:
         async for event in events:
             assert_type(event, EventMessage)

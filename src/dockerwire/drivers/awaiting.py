@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..kernel import Frame, LogRecord
     from ..kernel.columns import FrameBatch, RecordBatch
+    from ..kernel.project import Row, Rows
     from ..wire.tlsconfig import TLSConfig
 
 __all__ = ["AwaitingClient", "Session", "Stream"]
@@ -210,6 +211,8 @@ class Stream(Opened[E]):
     def batches(self: Stream[Frame]) -> AsyncIterator[FrameBatch]: ...
     @overload
     def batches(self: Stream[LogRecord]) -> AsyncIterator[RecordBatch]: ...
+    @overload
+    def batches(self: Stream[Row]) -> AsyncIterator[Rows]: ...
     @overload
     def batches(self) -> AsyncIterator[Sequence[E]]: ...
 

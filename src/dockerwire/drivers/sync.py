@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..kernel import Frame, LogRecord
     from ..kernel.columns import FrameBatch, RecordBatch
+    from ..kernel.project import Row, Rows
     from ..wire.tlsconfig import TLSConfig
 
 __all__ = ["Client", "Session", "Stream"]
@@ -209,6 +210,8 @@ class Stream(Opened[E]):
     def batches(self: Stream[Frame]) -> Iterator[FrameBatch]: ...
     @overload
     def batches(self: Stream[LogRecord]) -> Iterator[RecordBatch]: ...
+    @overload
+    def batches(self: Stream[Row]) -> Iterator[Rows]: ...
     @overload
     def batches(self) -> Iterator[Sequence[E]]: ...
 

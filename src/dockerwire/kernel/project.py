@@ -22,7 +22,7 @@ from .shared import check
 if TYPE_CHECKING:
     from .face import Buffer, DocumentSplitter, Kernel
 
-__all__ = ["Field", "Path", "Projector", "Rows", "parse_field", "projector", "tree"]
+__all__ = ["Field", "Path", "Projector", "Row", "Rows", "parse_field", "projector", "tree"]
 
 Path = tuple[str, ...]
 
@@ -188,7 +188,16 @@ def tree(paths: Sequence[Path]) -> tuple[list[Field], list[int]]:
     return fields, [places[path] for path in paths]
 
 
-class Rows(Sequence["tuple[Any, ...]"]):
+if TYPE_CHECKING:
+
+    class Row(tuple[Any, ...]):
+        """A plain tuple. Type checkers tell it from others, and so know what batches of a projected stream are."""
+
+else:
+    Row = tuple
+
+
+class Rows(Sequence[Row]):
     """Tuples of the values of some fields, one for each document, kept as columns.
 
     Equal to any sequence of the same tuples.
@@ -231,17 +240,17 @@ class Rows(Sequence["tuple[Any, ...]"]):
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return zip(*self._columns, strict=True)
+    def __iter__(self) -> Iterator[Row]:
+        return cast("Iterator[Row]", zip(*self._columns, strict=True))
 
     @overload
-    def __getitem__(self, index: int) -> tuple[Any, ...]: ...
+    def __getitem__(self, index: int) -> Row: ...
     @overload
     def __getitem__(self, index: slice) -> Rows: ...
-    def __getitem__(self, index: int | slice) -> tuple[Any, ...] | Rows:
+    def __getitem__(self, index: int | slice) -> Row | Rows:
         if isinstance(index, slice):
             return Rows(self._fields, [column[index] for column in self._columns])
-        return tuple(column[index] for column in self._columns)
+        return Row(column[index] for column in self._columns)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Rows) or (isinstance(other, Sequence) and not isinstance(other, (str, bytes))):

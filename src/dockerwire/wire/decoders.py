@@ -16,7 +16,7 @@ from ..errors import Malformed, ProtocolError, StreamError, Truncated
 from ..kernel.columns import FrameBatch, RecordBatch
 from ..kernel.items import Frame
 from ..kernel.pending import Reader, Screen, find_stream
-from ..kernel.project import Rows, parse_field, projector
+from ..kernel.project import Row, Rows, parse_field, projector
 from .jsontext import judged, library, loads, loads_all
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ class DecodedDocuments(Documents[E]):
 
 
 @dataclass(frozen=True)
-class ProjectedDocuments(Documents["tuple[Any, ...]"]):
+class ProjectedDocuments(Documents[Row]):
     """Tuples of the values of `fields` (see `dockerwire.kernel.project`)."""
 
     fields: tuple[str, ...] = field(kw_only=True)
@@ -431,7 +431,7 @@ class ProjectedDocuments(Documents["tuple[Any, ...]"]):
         if len(set(map(parse_field, self.fields))) < len(self.fields):
             raise ValueError(f"fields: one of them is named twice: {', '.join(self.fields)}")
 
-    def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[tuple[Any, ...]]:
+    def __call__(self, kernel: Kernel, tty: bool, limits: Limits) -> Items[Row]:
         return _ProjectedItems(kernel, self.fields, self.in_band_errors, limits)
 
 

@@ -15,6 +15,7 @@ from ..errors import UnsupportedVersion
 from .version import OLDEST, Version, format_version, parse_version
 
 if TYPE_CHECKING:
+    from ..kernel.project import Row
     from .decoders import Format
 
 __all__ = ["Answer", "Body", "Bound", "HijackRequest", "Request", "StreamRequest"]
@@ -194,8 +195,8 @@ class StreamRequest(_Head, Generic[E]):
         in_band_errors = self._in_band_errors("decoded")
         return replace(cast("StreamRequest[T]", self), items=DecodedDocuments(in_band_errors, decode=loads))
 
-    def projected(self, *fields: str) -> StreamRequest[tuple[Any, ...]]:
-        """This request, for some fields of each JSON document: tuples (`dockerwire.kernel.project.Rows`: in columns).
+    def projected(self, *fields: str) -> StreamRequest[Row]:
+        """This request, for some fields of each JSON document: tuples. Batches of them have columns (`Rows`).
 
         ``projected("read", "cpu_stats.cpu_usage.total_usage", "cpu_stats.cpu_usage.percpu_usage.0")``: names of members
         and numbers of elements with dots between them; a dot in a name has a backslash before it. The values are those
@@ -204,7 +205,7 @@ class StreamRequest(_Head, Generic[E]):
         from .decoders import ProjectedDocuments
 
         format_ = ProjectedDocuments(self._in_band_errors("projected"), fields=fields)
-        return replace(cast("StreamRequest[tuple[Any, ...]]", self), items=format_)
+        return replace(cast("StreamRequest[Row]", self), items=format_)
 
     def _in_band_errors(self, method: str) -> bool:
         from .decoders import Documents
