@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 
 from ..errors import Malformed, ProtocolError
@@ -281,6 +282,8 @@ class DocumentSplitter(_Decoder):
     _gap = re.compile(rb"[ \t\r\n\x1e]*")
     _structure = re.compile(rb'["\[\]{}\x1e]')
     _string = re.compile(rb'["\\\x1e]')
+    # Over whole strings and what is between them; not many at once, since each takes memory while it is matched.
+    _strings = re.compile(rb'[^"\[\]{}\x1e]*(?:"[^"\\\x1e]*(?:\\[^\x1e][^"\\\x1e]*){0,64}"[^"\[\]{}\x1e]*){0,64}')
 
     def __init__(self, max_document: int = 16 * 1024 * 1024, max_depth: int = 512) -> None:
         super().__init__()
@@ -365,6 +368,10 @@ class DocumentSplitter(_Decoder):
                 self._state = "string"
                 pos += 1
                 continue
+            if self._state == "structure":
+                match = self._strings.match(data, pos, stop)
+                assert match is not None
+                pos = match.end()
             match = (self._string if self._state == "string" else self._structure).search(data, pos, stop)
             if match is None:
                 return stop
@@ -629,13 +636,20 @@ def feed_columns(
 
 
 _RFC3339 = re.compile(
-    rb"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))"
+    rb"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))"
 )
 
 
 def _days(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01; year 0 is counted 400 years later, one turn of the calendar. Raises ValueError."""
     return date(year or 400, month, day).toordinal() - 719163 - (0 if year else 146097)
+
+
+@lru_cache(16)  # lines come by thousands in one second
+def _seconds(text: bytes) -> int:
+    """Seconds since the epoch of ``2006-01-02T15:04:05``. Raises ValueError for a day that is none."""
+    days = _days(int(text[:4]), int(text[5:7]), int(text[8:10]))
+    return ((days * 24 + int(text[11:13])) * 60 + int(text[14:16])) * 60 + int(text[17:19])
 
 
 def parse_timestamp(text: bytes) -> int:
@@ -648,12 +662,12 @@ def parse_timestamp(text: bytes) -> int:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise fault(Status.BAD_TIMESTAMP, 0)
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
     try:
-        seconds = ((_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
+        seconds = _seconds(text[:19])
     except ValueError:
         raise fault(Status.BAD_TIMESTAMP, 0) from None
-    if match[8]:
-        zone = int(match[9]) * 3600 + int(match[10]) * 60
-        seconds -= zone if match[8] == b"+" else -zone
-    return seconds * 1_000_000_000 + int((match[7] or b"0")[:9].ljust(9, b"0"))
+    fraction, sign, hours, minutes = match.groups()
+    if sign:
+        zone = int(hours) * 3600 + int(minutes) * 60
+        seconds -= zone if sign == b"+" else -zone
+    return seconds * 1_000_000_000 + int((fraction or b"0")[:9].ljust(9, b"0"))
