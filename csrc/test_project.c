@@ -157,8 +157,79 @@ static void test_limits(void)
     project(input, 4001, "- - - - - 4001");
 }
 
+static void see_text(const unsigned char *in, size_t length, int found)
+{
+    size_t used = 0;
+    see_bytes(in, length);
+    if (!found && !dw_project_text(&state, in, length, &used))
+        see(" no;");
+    else
+        see(" %s;", types[values[0].type]);
+}
+
+#define STREAM(input, max, depth, wanted) stream(input, sizeof(input) - 1, max, depth, wanted)
+static void stream(const char *input, size_t length, uint64_t max_document, uint64_t max_depth, const char *wanted)
+{
+    static unsigned char kept[4096], nesting[64];
+    int run;
+    for (run = 0; run < RANDOM_RUNS; run++) {
+        dw_json json;
+        dw_span spans[3];
+        size_t pos = 0, kept_length = 0, count, i;
+
+        memset(&json, 0, sizeof json);
+        json.common.decoder = DW_JSON;
+        json.max_document = max_document;
+        json.max_depth = max_depth;
+        json.nesting = nesting;
+        while (pos < length) {
+            size_t part = portion(run, length - pos), used = 0;
+            const unsigned char *in = guarded((const unsigned char *)input + pos, part);
+            int status = DW_FULL, found;
+            while (status == DW_FULL) {
+                status = dw_project_feed(&state, &json, in, part, &used, spans, 3, &count, &found);
+                for (i = 0; i < count; i++) {
+                    if (found) {
+                        see_text(in + spans[0].offset, spans[0].length, 1);
+                        continue;
+                    }
+                    memcpy(kept + kept_length, in + spans[i].offset, spans[i].length);
+                    kept_length += spans[i].length;
+                    if (spans[i].kind == DW_WHOLE) {
+                        see_text(kept, kept_length, 0);
+                        kept_length = 0;
+                    }
+                }
+            }
+            if (status == DW_OK && used != part)
+                see(" (not all read) ");
+            pos += part;
+        }
+        dw_json_finish(&json, spans, &count);
+        if (count)
+            see_text(kept, kept_length, 0);
+        see_end(&json.common);
+        expect(input, run, wanted);
+    }
+}
+
+static void test_streams(void)
+{
+    STREAM("", 99, 512, ".");
+    STREAM("{\"a\":1}\r\n\x1e[] {\"a\":{}}{\"a\":[\"}\"]}\n\n12 \"x\"{}", 99, 512,
+           "{\"a\":1} i;[] -;{\"a\":{}} o;{\"a\":[\"}\"]} a;12 -;\"x\" -;{} -;.");
+    STREAM("{\"a\":1}{\"a\":tru}{\"a\":2}", 99, 512, "{\"a\":1} i;{\"a\":tru} no;{\"a\":2} i;.");
+    STREAM("{\"a\":1}{\"a\":1}}{\"a\":2}", 99, 512, "{\"a\":1} i;{\"a\":1} i;!BAD_DOCUMENT@14");
+    STREAM("{\"a\":1} {\"a\":\x1e", 99, 512, "{\"a\":1} i;!BAD_RS@13");
+    STREAM("{\"a\":1} {\"a\":", 99, 512, "{\"a\":1} i;!CUT_DOCUMENT@13");
+    STREAM("{\"a\":1} {\"a\":12}", 7, 512, "{\"a\":1} i;!LONG_DOCUMENT@15");
+    STREAM("{\"a\":1} [[[]]]", 99, 2, "{\"a\":1} i;!DEEP_DOCUMENT@10");
+    STREAM("12", 99, 512, "12 -;.");
+}
+
 int main(void)
 {
+    test_streams();
     test_values();
     test_what_is_no_text();
     test_limits();
