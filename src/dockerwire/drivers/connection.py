@@ -36,8 +36,6 @@ def _buffer() -> memoryview:
         buffer: memoryview = _own.buffer
     except AttributeError:
         buffer = _own.buffer = memoryview(bytearray(RECEIVE_SIZE))
-        # What is as large as a batch, glibc maps anew each time, page after page, until something larger was freed.
-        bytes(4 * RECEIVE_SIZE)
     return buffer
 
 

@@ -111,11 +111,18 @@ def _write(batch: Sequence[Any], out: int, err: int) -> int:
     if out == err:
         return _write_all(out, batch.data)
     if batch.find_stream(_STDIN) < 0:
-        return _write_all(out, batch.stdout()) + _write_all(err, batch.stderr())
+        return _write_stream(out, batch, 1) + _write_stream(err, batch, 2)
     return sum(_write_all(err if frame.stream == 2 else out, frame.data) for frame in batch)
 
 
-def _write_all(descriptor: int, data: bytes) -> int:
+def _write_stream(descriptor: int, batch: FrameBatch, stream: int) -> int:
+    written, due = batch.write(descriptor, stream)
+    if written < due:
+        _write_all(descriptor, memoryview(batch.stdout() if stream == 1 else batch.stderr())[written:])
+    return due
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> int:
     view = memoryview(data)
     while view:
         try:

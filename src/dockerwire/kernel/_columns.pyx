@@ -22,6 +22,12 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject *object)
     int Py_IsInitialized() nogil
 
+cdef extern from "<sys/uio.h>" nogil:
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+    ssize_t writev(int descriptor, const iovec *pieces, int count)
+
 cdef extern from *:
     """
     #ifndef ARROW_C_DATA_INTERFACE
@@ -197,6 +203,48 @@ def gather(bytes data not None, offsets, bytes streams not None, int stream, byt
         with nogil:
             c.dw_columns_gather(&columns, stream, to)
     return joined
+
+
+cdef enum:
+    PIECES = 512  # of one writev; POSIX lets it be 16, all that are in use 1024
+
+
+cdef size_t write_runs(int descriptor, const c.dw_columns *columns, int stream, size_t *due) nogil:
+    """Write the runs of one stream until all is written or something is in the way."""
+    cdef iovec pieces[PIECES]
+    cdef size_t i = 0, first, size, written = 0, whole = 0
+    cdef int count = 0
+    cdef Py_ssize_t done
+    due[0] = 0
+    while i < columns.count or count:
+        if i < columns.count and count < PIECES:
+            first = i
+            i += 1
+            if columns.streams[first] != stream:
+                continue
+            while i < columns.count and columns.streams[i] == stream:
+                i += 1
+            size = <size_t> (columns.offsets[i] - columns.offsets[first])
+            due[0] += size
+            if written == whole and size:
+                pieces[count].iov_base, pieces[count].iov_len = columns.data + columns.offsets[first], size
+                count += 1
+            continue
+        whole = due[0]
+        done = writev(descriptor, pieces, count)
+        written += <size_t> done if done > 0 else 0
+        count = 0
+    return written
+
+
+def write(int descriptor, bytes data not None, offsets, bytes streams not None, int stream):
+    cdef c.dw_columns columns
+    cdef size_t written, due
+    held = _Int64(offsets)
+    borrow(&columns, data, held, streams)
+    with nogil:
+        written = write_runs(descriptor, &columns, stream, &due)
+    return written, due
 
 
 def ndjson(bytes data not None, offsets, bytes streams not None, bytes constants not None, times=None, bytes timed=None,

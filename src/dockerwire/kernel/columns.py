@@ -203,6 +203,14 @@ class FrameBatch(_Batch[Frame]):
             return self.data
         return _tools.gather(self._data, self._offsets, self._streams, stream)
 
+    def write(self, descriptor: int, stream: int) -> tuple[int, int]:
+        """Write the payloads of one stream to a file descriptor, joined but not copied, as far as that goes at once.
+
+        Gives how many bytes were written, and how many there are; where that is less, writing the rest of `stdout` or
+        `stderr` tells what is in the way. Nothing is raised.
+        """
+        return _tools.write(descriptor, self._data, self._offsets, self._streams, stream)
+
     def to_ndjson(self, **constant_fields: Any) -> bytes:
         """One JSON object a line, each with these fields too: ``{"stream":"stdout","data":"…"}``.
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -62,6 +63,18 @@ def gather(data: bytes, offsets: memoryview, streams: bytes, stream: int, partia
             if partial is not None and not partial[i]:
                 parts.append(b"\n")
     return b"".join(parts)
+
+
+def write(descriptor: int, data: bytes, offsets: memoryview, streams: bytes, stream: int) -> tuple[int, int]:
+    """Write the items of one stream, as far as that goes at once: how much that was, and how much there is.
+
+    What was in the way of the rest, writing the rest tells.
+    """
+    joined = gather(data, offsets, streams, stream)
+    try:
+        return os.write(descriptor, joined), len(joined)
+    except OSError:
+        return 0, len(joined)
 
 
 def ndjson(
