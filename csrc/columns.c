@@ -24,6 +24,30 @@ static void whole_frames(dw_columns *c, dw_chunked *chunked, dw_demux *s, const 
     c->count = n;
 }
 
+/* The same for lines of a log, with a time each. */
+static void whole_lines(dw_columns *c, dw_chunked *chunked, dw_log *s, const unsigned char *in, size_t len,
+                        size_t *used)
+{
+    size_t n = c->count, size;
+    int64_t end = c->offsets[n];
+
+    while (n < c->room && (chunked->run || dw_chunked_run(chunked, in, len, used, &chunked->run) == DW_FULL)) {
+        const unsigned char *frame = in + *used - chunked->run;
+        size = chunked->run - DW_BEFORE_TEXT - 1;
+        if (chunked->run <= DW_BEFORE_TEXT || size > c->data_room - (size_t)end ||
+            !dw_log_whole(s, frame, chunked->run, &c->times[n]))
+            break;
+        memcpy(c->data + end, frame + DW_BEFORE_TEXT, size);
+        end += (int64_t)size;
+        c->streams[n] = frame[0];
+        c->timed[n] = 1;
+        c->partial[n] = 0;
+        c->offsets[++n] = end;
+        chunked->run = 0;
+    }
+    c->count = n;
+}
+
 int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *in, size_t len, size_t *used)
 {
     dw_columns *c = &f->columns;
@@ -58,6 +82,8 @@ int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsi
             return f->status;
         if (chunked != NULL && s->decoder == DW_DEMUX)
             whole_frames(c, chunked, (dw_demux *)s, in, len, used);
+        else if (chunked != NULL)
+            whole_lines(c, chunked, (dw_log *)s, in, len, used);
         /* Behind a frame that is cut, as at the beginning of most portions, there are whole ones again. */
         most = first || c->count > n ? 3 : DW_COLUMN_SPANS;
         first = 0;

@@ -56,6 +56,11 @@ static inline uint32_t dw_frame_length(const unsigned char *header)
 /* Whether these bytes are just one frame, in one piece, where a frame may begin: then they are read. */
 int dw_demux_whole(dw_demux *s, const unsigned char *in, size_t len);
 
+/* Whether these bytes are just one frame that is a whole line with a time, which int64 holds, where nothing is open:
+ * then they are read, and the text is what is behind the first DW_BEFORE_TEXT bytes and before the newline. */
+enum { DW_BEFORE_TEXT = 8 + 30 + 1 };
+int dw_log_whole(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns);
+
 static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, size_t offset, size_t length)
 {
     dw_span *span = &spans[(*n)++];

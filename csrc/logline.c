@@ -217,27 +217,49 @@ static void read_text(dw_log *s, const unsigned char *in, size_t end, size_t *po
     *pos = stop + 1;
 }
 
-/* The span of a frame that is a whole line with a time as engines write it, as nearly all are. Gives what the steps
- * below would, at once: the length of the frame, or 0 where it is not so. */
-static size_t read_usual(dw_log *s, const unsigned char *in, size_t len, size_t pos, dw_span *spans, size_t *n)
+/* The length of the frame at `header` if it is a whole line with a time as engines write it, as nearly all are; else,
+ * or if not all of it is there, 0. */
+static size_t usual_line(dw_log *s, const unsigned char *header, size_t len, int64_t *seconds, int32_t *nanos)
 {
-    const unsigned char *header = in + pos, *text = header + 8;
+    const unsigned char *text = header + 8;
     size_t length;
-    int64_t seconds;
-    int32_t nanos;
-    dw_span *span;
 
-    if (s->common.fill || len - pos < 8 || header[0] >= SYSTEMERR || s->lines[header[0]].open)
+    if (s->common.fill || len < 8 || header[0] >= SYSTEMERR || s->lines[header[0]].open)
         return 0;
     length = dw_frame_length(header);
-    if (length > len - pos - 8 || length < USUAL + 2 || length - (USUAL + 2) > s->max_line || text[USUAL] != ' ' ||
+    if (length > len - 8 || length < USUAL + 2 || length - (USUAL + 2) > s->max_line || text[USUAL] != ' ' ||
         memchr(text + USUAL + 1, '\n', length - USUAL - 1) != text + length - 1 ||
-        !usual_timestamp(s, text, &seconds, &nanos))
+        !usual_timestamp(s, text, seconds, nanos))
         return 0;
-    span = dw_put(spans, n, DW_WHOLE, header[0], pos + 8 + USUAL + 1, length - USUAL - 2);
-    span->has_time = (unsigned char)to_ns(seconds, nanos, &span->time_ns);
     s->stream = header[0];
     return 8 + length;
+}
+
+/* Its span: what the steps below would give, at once. */
+static size_t read_usual(dw_log *s, const unsigned char *in, size_t len, size_t pos, dw_span *spans, size_t *n)
+{
+    int64_t seconds;
+    int32_t nanos;
+    size_t length = usual_line(s, in + pos, len - pos, &seconds, &nanos);
+    dw_span *span;
+
+    if (!length)
+        return 0;
+    span = dw_put(spans, n, DW_WHOLE, s->stream, pos + DW_BEFORE_TEXT, length - DW_BEFORE_TEXT - 1);
+    span->has_time = (unsigned char)to_ns(seconds, nanos, &span->time_ns);
+    return length;
+}
+
+int dw_log_whole(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns)
+{
+    int64_t seconds;
+    int32_t nanos;
+
+    if (s->state != HEADER || s->tty || !s->timestamps || s->details || s->common.status != DW_OK ||
+        usual_line(s, in, len, &seconds, &nanos) != len || !to_ns(seconds, nanos, time_ns))
+        return 0;
+    s->common.position += len;
+    return 1;
 }
 
 int dw_log_feed(dw_log *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max, size_t *count)

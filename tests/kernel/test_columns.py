@@ -162,6 +162,34 @@ def test_every_cut_of_a_body_without_a_coding(kernel: ModuleType, case: Case) ->
         the_same(kernel, case, pieces, coding=False)
 
 
+def frames_of(body: bytes) -> list[bytes]:
+    found = []
+    while body:
+        length = 8 + int.from_bytes(body[4:8], "big")
+        found.append(body[:length])
+        body = body[length:]
+    return found
+
+
+@pytest.mark.parametrize("name", ["frames", "lines", "records", "details"])
+@pytest.mark.parametrize("max_line", [1, 3, 4, 100])
+def test_a_chunk_for_each_frame(kernel: ModuleType, name: str, max_line: int) -> None:
+    """As engines send them; with frames of each kind before frames of each kind, and some that are wrong."""
+    case = CASES[name]
+    limit = {"max_piece": max_line} if name == "frames" else {"max_line": max_line}
+    options = {**case.options, **limit}
+    wrong = [frame(1, b"no time\n"), frame(1, STAMP.replace(b".", b",") + b"x\n"), frame(1, STAMP), b"\4" + bytes(7)]
+    some = [*frames_of(case.body), frame(1, STAMP + b"a\nb\n"), frame(2, STAMP + b"\n"), frame(1, b"")]
+    for first in some:
+        for second in (*some, *wrong):
+            data = coded([first, second, first, second])
+            the_same(kernel, Case(b"", case.decoder, **options), [data])
+            the_same(kernel, Case(b"", case.decoder, **options), chunks(data, 41))
+    data = coded(some * 40)
+    for size in (1, 30, 47, 64, 100, 1000):
+        the_same(kernel, Case(b"", case.decoder, **options), chunks(data, size))
+
+
 @cases
 @pytest.mark.parametrize("by_turns", [2, 3])
 def test_by_turns_with_objects(kernel: ModuleType, case: Case, by_turns: int) -> None:
