@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -210,6 +211,20 @@ def test_a_long_body_takes_no_memory(kernel: ModuleType) -> None:
     with at_most(1 << 19):
         for _ in range(20):
             assert len(kernel.feed_through(chunked, decoder, portion)) == 100
+
+
+@cases
+def test_threads_with_decoders_of_their_own_do_not_meet(kernel: ModuleType, case: Case) -> None:
+    data = coded(chunks(case.body * 3000, 1000))
+    expected = case.make(PYTHON).feed(case.body * 3000)
+
+    def decode(_: int) -> Any:
+        chunked, decoder = kernel.ChunkedDecoder(), case.make(kernel)
+        items = [item for piece in chunks(data, 70_000) for item in kernel.feed_through(chunked, decoder, piece)]
+        return items + decoder.finish()
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(decode, range(4))) == [expected] * 4
 
 
 KERNELS = [kernels.load(name) for name in kernels.available()]

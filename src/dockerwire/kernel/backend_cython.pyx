@@ -69,13 +69,20 @@ cdef class _ItemDecoder(_Decoder):
     cdef int read(self, c.dw_chunked *chunked, const Py_buffer *view, size_t *used, list items) except -100:
         """Every item of the portion. Returns the status that dw_through ends with."""
         cdef c.dw_span spans[SPANS]
-        cdef size_t count
+        cdef size_t count, length = <size_t> view.len
         cdef int status = c.DW_FULL
+        cdef const unsigned char *data = <const unsigned char *> view.buf
+        # Looking at a document takes longer than making it. Making a frame or a record takes longer than looking at it,
+        # and getting the GIL back from a busy thread takes longer than both: that is also why it is once a portion.
+        cdef bint release = self.common.decoder == c.DW_JSON and length >= WORTH_A_RELEASE
         while status == c.DW_FULL:
-            status = c.dw_through(
-                chunked, self.common, <const unsigned char *> view.buf, view.len, used, spans, SPANS, &count
-            )
-            self.take(<const unsigned char *> view.buf, spans, count, items)
+            if release:
+                release = False
+                with nogil:
+                    status = c.dw_through(chunked, self.common, data, length, used, spans, SPANS, &count)
+            else:
+                status = c.dw_through(chunked, self.common, data, length, used, spans, SPANS, &count)
+            self.take(data, spans, count, items)
         return status
 
     def feed(self, data):
