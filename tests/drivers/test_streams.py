@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import selectors
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -623,3 +625,18 @@ def test_receive_available_when_the_engine_is_gone() -> None:
         with pytest.raises(Truncated):
             items.receive_available()
         assert items.done
+
+
+def test_a_stream_is_freed_at_once() -> None:
+    """Not when a collector comes by: nothing that a stream is made of refers back to it."""
+    with Peer(answers(CHUNKED + chunked(b"{}"))) as peer, sync_driver.Client(peer.host, version="1.44") as client:
+        stream = client.stream(documents())
+        with stream as items:
+            assert list(items) == [{}]
+        gone = weakref.ref(stream._incoming)
+        gc.disable()
+        try:
+            del stream, items
+            assert sys.implementation.name == "pypy" or gone() is None
+        finally:
+            gc.enable()

@@ -90,7 +90,7 @@ class Incoming(Generic[E]):
         """Whether every byte of the request was written: else the next request would be read as the rest of it."""
         self.received = 0
         self.released = False
-        self.items = Pending(self._is_fatal)
+        self.items = Pending(exchange.is_fatal)
         """Those that have come and were not taken yet; before `_batches`."""
         self._batches: list[Any] = []
         self._idle = timeouts.idle
@@ -100,7 +100,6 @@ class Incoming(Generic[E]):
         self._receiving = False
         self._sending = False
         self._sent_eof = False
-        self._told = False
         # A WebSocket's frames must be whole, whoever writes: one that was begun is ended before anything else is sent.
         self._websocket = (
             isinstance(exchange.request, HijackRequest) and exchange.request.upgrade.lower() == "websocket"
@@ -125,7 +124,7 @@ class Incoming(Generic[E]):
 
     @property
     def _untold(self) -> bool:
-        return self.exchange.error is not None and not self._told
+        return self.exchange.error is not None and not self.exchange.told
 
     @property
     def done(self) -> bool:
@@ -265,10 +264,6 @@ class Incoming(Generic[E]):
             self.items.reader = exchange.reader
             self.items.extend(items)
 
-    def _is_fatal(self, error: Exception) -> bool:
-        self._told = self.exchange.is_fatal(error) or self._told
-        return self.exchange.error is error
-
     def set_tty(self, tty: bool) -> None:
         self.items.extend(self.exchange.set_tty(tty))
 
@@ -277,7 +272,7 @@ class Incoming(Generic[E]):
         if self.ready:
             return
         if self.exchange.error is not None:
-            self._told = True
+            self.exchange.told = True
             raise self.exchange.error
         if self.exchange.done and at_the_end:
             raise Exhausted

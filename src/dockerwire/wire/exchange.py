@@ -167,6 +167,8 @@ class Exchange(Generic[T]):
         """What came after the end of the answer."""
         self.columns = False
         """Whether frames and records are given as columnar batches of them; may be changed between two calls."""
+        self.told = False
+        """Whether `error` was raised: whoever drives this says so."""
         self.unread = False
         """Whether JSON documents are given as texts, each to be read by `reader`; set before anything is received."""
         self._version = None if version is None else parse_version(version)
@@ -490,6 +492,7 @@ class Exchange(Generic[T]):
             return False
         self.ended = None
         self._fail(error)
+        self.told = True
         return True
 
     @property
