@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3
 """The C core for CPython. Decoders are objects for one thread at a time."""
 
 from cpython cimport (
