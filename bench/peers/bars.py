@@ -40,7 +40,7 @@ BARS = (
     ("list_ch", "ours dicts", "dockerode", 1.0),
     ("ping", "ours", "http.client", 1.25),
     ("ping", "ours", "docker-py", 0.25),
-    ("ping", "ours asyncio", "aiodocker", 1.0),
+    ("ping", "ours asyncio", "aiohttp", 1.0),  # of which aiodocker is made, and which has no call for this
     ("list10", "ours dicts", "http.client", 0.9),
     ("list10", "ours dicts", "docker-py", 0.25),
     ("list10", "ours asyncio dicts", "aiodocker", 0.55),

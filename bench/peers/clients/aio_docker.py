@@ -17,7 +17,7 @@ except ImportError:
     measure.missing("aiodocker (or uvloop)")
 
 STREAMS = ("logs", "logs_ts", "logs_co", "logs_f", "attach", "tty", "stats", "events", "pull")
-JOBS = (*STREAMS, "list_cl", "list_ch", "list10", "ping", "many:N:S")
+JOBS = (*STREAMS, "list_cl", "list_ch", "list10", "many:N:S")
 NAMES = (*JOBS, *(f"{job}:uvloop" for job in JOBS))
 
 
@@ -55,13 +55,6 @@ async def events(docker: aiodocker.Docker, name: str) -> Seen:
     return Seen(items)
 
 
-async def ping(docker: aiodocker.Docker) -> int:
-    # It has no call for this; what its calls are made of is what one would write.
-    async with docker._query("_ping", versioned_api=False) as response:
-        await response.read()
-    return 1
-
-
 async def do(docker: aiodocker.Docker, job: Job) -> Seen:
     name = f"{job.name}.{job.repeat}"
     match job.name:
@@ -79,8 +72,6 @@ async def do(docker: aiodocker.Docker, job: Job) -> Seen:
             return Seen(await count(docker.containers.container(name).stats()))
         case "pull":
             return Seen(await count(docker.images.pull(name, tag="latest", stream=True)))
-        case "ping":
-            return await measure.timed_async(lambda: ping(docker), job.repeat)
         case _:
 
             async def call() -> int:
@@ -105,7 +96,7 @@ async def many(docker: aiodocker.Docker, job: Job) -> None:
         return lines
 
     meter = Meter()
-    await ping(docker)
+    await docker.version()
     meter.report(Seen(sum(await asyncio.gather(*(read() for _ in range(job.streams))))))
 
 
