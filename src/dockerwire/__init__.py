@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from .kernel import Frame, LogRecord
     from .kernel.columns import FrameBatch, RecordBatch
+    from .kernel.project import Rows
     from .times import time_ns
     from .waiting import wait_for
     from .wire.auth import RegistryAuth
@@ -79,6 +80,7 @@ __all__ = [
     "RecordBatch",
     "RegistryAuth",
     "Request",
+    "Rows",
     "ServerError",
     "StreamError",
     "StreamRequest",
@@ -108,6 +110,7 @@ if not TYPE_CHECKING:
             ".drivers.sync": ("Client",),
             ".kernel": ("Frame", "LogRecord"),
             ".kernel.columns": ("FrameBatch", "RecordBatch"),
+            ".kernel.project": ("Rows",),
             ".times": ("time_ns",),
             ".waiting": ("wait_for",),
             ".wire.auth": ("RegistryAuth",),
