@@ -26,6 +26,7 @@ EXPECTED = {
     "README.md: Blocking": "busybox:latest Up",
     "README.md: asyncio": "b'1048576\\n'\n0\n",
     "README.md: trio": "b'one'",
+    "README.md: At volume": '","message":"two","container":"web"}\n(\'20',
     "README.md: Without a driver": "1 b'one\\n'\n",
     "README.md: For your tests": "",
     "batches.md: Lines of JSON": '","message":"one","host":"node-1","container":"web"}\n',
