@@ -18,7 +18,7 @@ import nox
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "pypy3.11"]
 EXTRAS = "cffi,cli,speed,trio,ws"
 COMPILED = ("cython", "cffi")
-MODULES = {"_columns", "_items", "_project", "backend_cython", "_dockerwire_cffi"}
+MODULES = {"_columns", "_items", "_pending", "_project", "backend_cython", "_dockerwire_cffi"}
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
