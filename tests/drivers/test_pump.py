@@ -119,6 +119,25 @@ def test_limits(tmp_path: Path) -> None:
     pumping(BODY, use)
 
 
+def test_a_limit_before_an_error(tmp_path: Path) -> None:
+    """That came with the head, as all that stands before and behind it: the order stays."""
+    body = CHUNKED + chunked(frame(1, b"a"), frame(2, b"b"), frame(3, b"trouble"), frame(1, b"c"), frame(3, b"again"))
+
+    def use(stream: Any) -> None:
+        with (tmp_path / "all").open("wb") as out:
+            assert pump(stream, out, max_items=1) == (1, 1)
+            assert next(stream) == Frame(2, b"b")
+            with pytest.raises(StreamError, match="trouble"):
+                pump(stream, out)
+            assert pump(stream, out, max_items=1) == (1, 1)
+            with pytest.raises(StreamError, match="again"):
+                pump(stream, out)
+            assert stream.done
+
+    pumping(body, use)
+    assert (tmp_path / "all").read_bytes() == b"ac"
+
+
 def test_limits_that_are_none() -> None:
     def use(stream: Any) -> None:
         for limit in ("max_items", "max_bytes"):

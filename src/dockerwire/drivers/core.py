@@ -162,7 +162,16 @@ class Incoming(Generic[E]):
 
     def put_back(self, batch: Sequence[E]) -> None:
         """What `take_batch` gave, or its end: it is taken next."""
-        self._batches.insert(0, batch)
+        behind: list[Any] = []
+        while self.items:  # an error that stood behind it, and what follows that
+            try:
+                behind.append(self.items.pop())
+            except Exception as error:  # noqa: BLE001  whatever it is
+                behind.append(error)
+        if behind:
+            self.items.extend([*batch, *behind])
+        else:
+            self._batches.insert(0, batch)
 
     def take_now(self) -> list[E]:
         """The items that are there without waiting, perhaps none; raises what is to be raised once they were taken."""
