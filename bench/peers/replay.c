@@ -1,6 +1,7 @@
 /* The replay server: answers like an engine, from memory, as fast as the socket takes it.
  *
- *   replay SOCKET FOLDER      FOLDER is what tapes.py wrote; prints "ready" when it listens; ends when stdin does
+ *   replay SOCKET FOLDER [BYTES]    FOLDER is what tapes.py wrote; never more than BYTES in one write (no limit
+ * without); prints "ready" when it listens; ends when stdin does
  *
  * A thread a connection. Which tape is wanted, and how often, stands in the request's target: "logs.30" is the tape
  * `logs` thirty times in one answer; /containers/json gives a list by its `limit`. README.md beside the clients has
@@ -40,6 +41,7 @@ struct tape {
 
 static struct tape tapes[32];
 static size_t tape_count;
+static size_t most = SIZE_MAX; /* bytes in one write */
 
 static void die(const char *what)
 {
@@ -124,7 +126,7 @@ static void load_tapes(const char *folder)
 static int put(int fd, const char *data, size_t size)
 {
     while (size > 0) {
-        ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+        ssize_t n = send(fd, data, size < most ? size : most, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -421,10 +423,12 @@ int main(int argc, char **argv)
     pthread_attr_t attributes;
     int fd;
 
-    if (argc != 3 || strlen(argv[1]) >= sizeof address.sun_path) {
-        fprintf(stderr, "usage: replay SOCKET FOLDER\n");
+    if (argc < 3 || argc > 4 || strlen(argv[1]) >= sizeof address.sun_path) {
+        fprintf(stderr, "usage: replay SOCKET FOLDER [BYTES]\n");
         return 2;
     }
+    if (argc == 4)
+        most = strtoul(argv[3], NULL, 10);
     signal(SIGPIPE, SIG_IGN);
     load_tapes(argv[2]);
     if (named("list10") == NULL || named("list_cl") == NULL || named("list_ch") == NULL) {

@@ -113,10 +113,13 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def results(tables: dict[str, list[Row]], expected: dict[str, dict[str, int]], reps: int) -> dict[str, Any]:
+def results(
+    tables: dict[str, list[Row]], expected: dict[str, dict[str, int]], reps: int, write: int | None
+) -> dict[str, Any]:
     return {
         "machine": machine(),
         "rounds": reps,
+        "bytes in one write": write,
         "tapes": expected,
         "tables": {name: [figures(row, expected) for row in rows] for name, rows in tables.items() if rows},
     }

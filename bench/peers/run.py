@@ -147,8 +147,8 @@ def calibrate(row: Row, socket: str, seconds: float, expected: dict[str, dict[st
 
 
 @contextlib.contextmanager
-def replaying() -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
-    """The replay server's socket, and what is on its tapes."""
+def replaying(write: int | None = None) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
+    """The replay server's socket, and what is on its tapes. `write`: at most so many bytes in one write of it."""
     subprocess.run(["make", "-s", "-C", str(HERE), "all"], check=True)
     with tempfile.TemporaryDirectory(prefix="replay") as folder:
         # In a process of its own: what this one has held would be told as the peak of every program it starts.
@@ -156,7 +156,9 @@ def replaying() -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
         expected = json.loads(Path(folder, "tapes.json").read_text())
         socket = f"{folder}/s"
         with subprocess.Popen(
-            [HERE / "build" / "replay", socket, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [HERE / "build" / "replay", socket, folder, *([str(write)] if write else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         ) as server:
             assert server.stdin is not None
             assert server.stdout is not None
@@ -328,6 +330,7 @@ def main() -> int:
         metavar="NAME=COMMAND",
         help="another Python that has the package, for the table `kernels`: 'PyPy=/path/to/venv/bin/python'",
     )
+    parser.add_argument("--write", type=int, help="bytes in one write of the server, at most (no limit)")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
@@ -339,7 +342,7 @@ def main() -> int:
     wanted = options.tables.split(",") if options.tables else list(TABLES)
     programs = {**FLOORS, "ours": OURS, **({} if options.no_peers else PEERS)}
     tables: dict[str, list[Row]] = {}
-    with replaying() as (socket, expected):
+    with replaying(options.write) as (socket, expected):
         jobs = {label: jobs_of(command) for label, command in programs.items()}
         for label in PEERS:
             if label in jobs and not jobs[label]:
@@ -353,7 +356,7 @@ def main() -> int:
             print(report.table(table, tables[table], expected), flush=True)
     whole = not (options.tables or options.clients)
     if options.json or whole:
-        results = report.results(tables, expected, options.reps)
+        results = report.results(tables, expected, options.reps, options.write)
         (options.json or RESULTS).write_text(json.dumps(results, indent=1) + "\n")
         if whole:
             CHART.write_text(report.chart(results))
