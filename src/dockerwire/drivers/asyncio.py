@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import weakref
 from typing import Any
@@ -53,12 +54,19 @@ class Client(AwaitingClient):
                 reader = incoming.reader
                 if reader is None or reader.loop is not loop:
                     reader = incoming.reader = _Reader(incoming, loop)
+                if incoming.broken is None:
+                    try:
+                        await reader.begin()
+                    finally:
+                        reader.waiter = None
+            if incoming.broken is not None:
+                error, incoming.broken = incoming.broken, None
                 try:
-                    await reader.begin()
+                    raise error
                 finally:
-                    reader.waiter = None
+                    del error  # which its traceback leads to: a cycle
         finally:
-            incoming.end_reading()
+            incoming.receiving = False
 
 
 class _Reader:
@@ -69,6 +77,7 @@ class _Reader:
         self._fd = incoming.connection.sock.fileno()
         self.waiter: asyncio.Future[None] | None = None
         self._watches = False
+        self._pid = os.getpid()
         # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
         self._incoming = weakref.ref(incoming, lambda _: self.stop())
         incoming.connection.unwatch()
@@ -95,19 +104,18 @@ class _Reader:
         except BlockingIOError:
             return
         except OSError as error:
-            broken = lost(error)
-            broken.__cause__ = error
-            waiter.set_exception(broken)
+            incoming.broken = lost(error)
+            incoming.broken.__cause__ = error
         except BaseException as error:  # noqa: BLE001  the task's to raise, not the loop's
-            waiter.set_exception(error)
-        else:
-            waiter.set_result(None)
+            incoming.broken = error
+        waiter.set_result(None)  # not the error: a task that is cancelled now would never tell it
 
     def stop(self) -> None:
         """Do not watch the socket any more."""
         if self._watches:
             self._watches = False
-            self.loop.remove_reader(self._fd)
+            if self._pid == os.getpid():  # the loop of the process we were forked from goes on
+                self.loop.remove_reader(self._fd)
 
 
 async def _ready(fd: int, effect: Wait) -> tuple[bool, bool]:

@@ -31,12 +31,15 @@ _own = threading.local()
 
 
 def _buffer() -> memoryview:
-    """Where this thread receives: what came is decoded before it receives again, whatever the connection."""
-    try:
-        buffer: memoryview = _own.buffer
-    except AttributeError:
-        buffer = _own.buffer = memoryview(bytearray(RECEIVE_SIZE))
-    return buffer
+    """Where this thread receives, whatever the connection; `Connection.decoded` gives it back.
+
+    Whoever strikes between the two, a signal's handler that uses a client, gets another one.
+    """
+    buffer: memoryview | None = getattr(_own, "buffer", None)
+    if buffer is not None:
+        _own.buffer = None
+        return buffer
+    return memoryview(bytearray(RECEIVE_SIZE))
 
 
 class Connection:
@@ -55,6 +58,7 @@ class Connection:
         self._pid = os.getpid()
         self._closed = False
         self._eager = False
+        self._received: memoryview | None = None
         self._users = 0
         self._lock = threading.Lock()
 
@@ -97,7 +101,7 @@ class Connection:
     def unwatch(self) -> None:
         """No loop watches the socket any more: else it would watch whatever gets its number next."""
         watched, self.watched = self.watched, None
-        if watched is not None and self._pid == os.getpid():  # the loop of the process we were forked from goes on
+        if watched is not None:
             watched()
 
     @property
@@ -138,7 +142,7 @@ class Connection:
     def receive(self, deadline: Deadline) -> Steps[Buffer]:
         """What is there, or what comes next; empty at the end. Raises `OSError` and `Timeout`.
 
-        It stands in a buffer that is used anew when this thread receives again.
+        It stands in a buffer that is used anew after `decoded`.
         """
         with self:
             if self._eager:
@@ -154,14 +158,38 @@ class Connection:
 
     def receive_now(self) -> Buffer:
         """What is there, as `receive` gives it. Raises `BlockingIOError` where that is nothing, and `OSError`."""
+        if self._received is not None:
+            raise self.torn()
         self._eager = False
-        buffer = _buffer()
+        buffer = self._received = _buffer()
         try:
-            count = self.sock.recv_into(buffer, RECEIVE_SIZE)
-        finally:
-            self.check()
+            try:
+                count = self.sock.recv_into(buffer, RECEIVE_SIZE)
+            finally:
+                self.check()
+        except (OSError, ConnectionLost):
+            self.decoded()
+            raise
         self._eager = True
+        if not count:
+            self.decoded()
+            return b""
         return buffer[:count]
+
+    def decoded(self) -> None:
+        """All that was received was decoded, and what came of it is kept."""
+        buffer, self._received = self._received, None
+        if buffer is not None:
+            _own.buffer = buffer
+
+    @property
+    def undecoded(self) -> bool:
+        """Whether something was received, or may have been, and is not decoded. Where nobody is at it, that is lost."""
+        return self._received is not None
+
+    def torn(self) -> ConnectionLost:
+        """What to raise where an interrupt has struck between receiving and decoding."""
+        return ConnectionLost("reading was interrupted when bytes had come, which are lost", "body")
 
     def send_now(self, data: memoryview) -> int:
         """Write what can be written, and say how much that was. Raises as `receive_now` does."""
@@ -230,6 +258,7 @@ class TLSConnection(Connection):
                     if not ciphertext:
                         raise ConnectionResetError(errno.ECONNRESET, "closed in the TLS handshake")
                     self._tls.feed(ciphertext)
+                    self.decoded()
                     yield Pause()  # a peer that sends without end would not let others run
                     break
 
@@ -257,6 +286,13 @@ class TLSConnection(Connection):
         return self._tls.over
 
     def receive_now(self) -> Buffer:
+        try:
+            return self._decrypted()
+        except (OSError, ConnectionLost):
+            self.decoded()
+            raise
+
+    def _decrypted(self) -> Buffer:
         ciphertext: Buffer = b""
         if not self._tls.over:
             ciphertext = super().receive_now()

@@ -97,7 +97,10 @@ class Incoming(Generic[E]):
         self.pace: Pace | None = None
         self.reader: Any = None
         """What a world keeps to receive for this one."""
-        self._receiving = False
+        self.receiving = False
+        """Whether somebody reads."""
+        self.broken: BaseException | None = None
+        """What receiving has met where nobody was there any more to be told: whoever reads next is."""
         self._sending = False
         self._sent_eof = False
         # A WebSocket's frames must be whole, whoever writes: one that was begun is ended before anything else is sent.
@@ -120,16 +123,21 @@ class Incoming(Generic[E]):
     @property
     def pending(self) -> bool:
         """Whether there is something to be had without receiving: items, or the end or error behind them."""
-        return self.ready or self._untold or (self.connection.over and not self.exchange.done)
+        return self.ready or self._untold or self._torn or (self.connection.over and not self.exchange.done)
 
     @property
     def _untold(self) -> bool:
-        return self.exchange.error is not None and not self.exchange.told
+        return self.broken is not None or (self.exchange.error is not None and not self.exchange.told)
+
+    @property
+    def _torn(self) -> bool:
+        """Whether an interrupt has struck between receiving and decoding."""
+        return self.connection.undecoded and not self.receiving and not self.released
 
     @property
     def done(self) -> bool:
         """Whether every item was taken, no more come, and the error that says why was raised if there is one."""
-        return self.exchange.done and not self.ready and not self._untold
+        return self.exchange.done and not self.ready and not self._untold and not self._torn
 
     def one_by_one(self) -> None:
         """Items are to be taken one by one from now on, those of batches that are there too."""
@@ -197,16 +205,16 @@ class Incoming(Generic[E]):
         except OSError as error:
             raise lost(error) from error
         finally:
-            self.end_reading()
+            self.receiving = False
 
     def begin_reading(self) -> None:
-        """Raises RuntimeError where somebody reads already; else `end_reading` must follow."""
-        if self._receiving:
-            raise RuntimeError("another task or thread is reading this stream")
-        self._receiving = True
+        """Raises RuntimeError where somebody reads already; else `receiving` must be set back.
 
-    def end_reading(self) -> None:
-        self._receiving = False
+        That is no call, which an interrupt could strike before it is done.
+        """
+        if self.receiving:
+            raise RuntimeError("another task or thread is reading this stream")
+        self.receiving = True
 
     def more(self) -> Steps[None]:
         """Receive once."""
@@ -228,7 +236,7 @@ class Incoming(Generic[E]):
         except OSError as error:
             raise lost(error) from error
         finally:
-            self.end_reading()
+            self.receiving = False
 
     def _receive(self, deadline: Deadline) -> Steps[Buffer]:
         while self._websocket and self._reply():
@@ -272,6 +280,7 @@ class Incoming(Generic[E]):
         else:
             self.items.reader = exchange.reader
             self.items.extend(items)
+        self.connection.decoded()
 
     def set_tty(self, tty: bool) -> None:
         self.items.extend(self.exchange.set_tty(tty))
@@ -283,6 +292,8 @@ class Incoming(Generic[E]):
         if self.exchange.error is not None:
             self.exchange.told = True
             raise self.exchange.error
+        if self._torn:
+            raise self.connection.torn()
         if self.exchange.done and at_the_end:
             raise Exhausted
 
@@ -551,6 +562,7 @@ class Core:
                 and incoming.sent
                 and incoming.exchange.reusable
                 and not connection.closed
+                and not connection.undecoded
                 and not self._closed
                 and len(self._idle) < self._max_idle
             ):
