@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3
 """The compiled twin of the classes in ``pending.py``, which says what they are."""
 
 cimport cython
