@@ -260,3 +260,21 @@ def test_finding_a_stream(twin: ModuleType) -> None:
     records: list[Any] = [LogRecord(stream, None, b"", {}, False) for stream in (2, 3)]
     assert [twin.find_stream(records, stream) for stream in range(4)] == [-1, -1, 0, 1]
     assert twin.find_stream([], 1) == -1
+
+
+def test_a_reader_for_which_more_comes(twin: ModuleType) -> None:
+    """What it raises stands before that."""
+    waiting = twin.Pending()
+
+    def read(text: bytes) -> bytes:
+        if text == b"b":
+            waiting.extend([b"c"])
+            raise ValueError("trouble")
+        return text
+
+    waiting.reader = read
+    waiting.extend([b"a", b"b"])
+    assert waiting.take() == [b"a"]
+    with pytest.raises(ValueError, match="trouble"):
+        waiting.take()
+    assert waiting.take() == [b"c"]

@@ -130,8 +130,8 @@ cdef class Pending:
                 if self.at:
                     self.at -= 1
                     self.items[self.at] = error
-                else:  # it was fatal
-                    self.items = [error]
+                else:  # it was fatal, or more came for what reads the documents
+                    self.items.insert(0, error)
                 break
         return taken
 
