@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from dockerwire import (
 )
 from dockerwire.drivers import connection, core
 from dockerwire.drivers import sync as sync_driver
+from dockerwire.kernel.columns import FrameBatch
 from dockerwire.testing import Engine
 from tests.support.exchanges import attach, chunked, documents, frame, frames, whole
 from tests.support.peers import JSON_404, Peer, Talk, answers, ok
@@ -187,8 +189,10 @@ async def test_after_the_block(world: World) -> None:
                 await anext(items)
 
 
+@pytest.mark.parametrize("by_batches", [(False, False), (False, True), (True, False)])
 @scenario
-async def test_two_readers_are_refused(world: World) -> None:
+async def test_two_readers_are_refused(world: World, by_batches: tuple[bool, bool]) -> None:
+    """The first one goes on in its own way, whichever the other wanted."""
     go_on = threading.Event()
 
     def script(talk: Talk) -> None:
@@ -204,14 +208,19 @@ async def test_two_readers_are_refused(world: World) -> None:
         ):
             refused = []
 
-            async def read() -> None:
+            async def read(by_batches: bool) -> None:
                 try:
-                    assert await anext(items) == Frame(1, b"a")
+                    if by_batches:
+                        batch = await anext(items.batches())
+                        assert isinstance(batch, FrameBatch)
+                        assert list(batch) == [Frame(1, b"a")]
+                    else:
+                        assert await anext(items) == Frame(1, b"a")
                 except RuntimeError as error:
                     refused.append(str(error))
                     go_on.set()
 
-            await world.together(read, read)
+            await world.together(*(partial(read, way) for way in by_batches))
             assert refused == ["another task or thread is reading this stream"]
 
 

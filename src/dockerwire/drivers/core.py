@@ -161,8 +161,7 @@ class Incoming(Generic[E]):
     def take_batch(self) -> Sequence[E]:
         """As `take`, with columnar batches where items can be had so."""
         if self.items:
-            items = self.items.take()
-            return self.exchange.batch_of(items) if self.exchange.columns else cast("list[E]", items)
+            return cast("Sequence[E]", self.exchange.batch_of(self.items.take()))
         batch = self._batches.pop(0)
         if isinstance(batch, Exception):
             raise batch

@@ -199,9 +199,11 @@ class Stream(Opened[E]):
     def _refill(self) -> None:
         """Have items to be taken one by one. Raises StopIteration at the end."""
         incoming = self._incoming
-        incoming.one_by_one()
         try:
-            while not incoming.items:
+            while True:
+                incoming.one_by_one()
+                if incoming.items:
+                    return
                 self._client._run(incoming.more())
         except Exhausted:
             raise StopIteration from None
