@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import ctypes
+import mmap
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -493,6 +496,37 @@ def test_chunks_are_given_as_they_come(kernel: ModuleType) -> None:
     assert made.receive_data(b"lo\r\n") == [b"lo"]
     assert made.receive_eof() == []
     assert isinstance(made.error, Truncated)
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+@pytest.mark.parametrize("kind", ["bytearray", "memoryview", "array", "mmap", "ctypes"])
+def test_what_is_received_may_be_any_buffer(kind: str, framing: str) -> None:
+    """Whatever its slices are, and used anew."""
+
+    def buffer(data: bytes) -> Any:
+        if kind == "mmap":
+            mapped = mmap.mmap(-1, len(data))
+            mapped[:] = data
+            return mapped
+        makers: dict[str, Callable[[bytes], Any]] = {
+            "bytearray": bytearray,
+            "memoryview": lambda data: memoryview(bytearray(data)),
+            "array": lambda data: array.array("B", data),
+            "ctypes": lambda data: (ctypes.c_ubyte * len(data))(*data),
+        }
+        return makers[kind](data)
+
+    body = frame(1, b"ab") + frame(2, b"c")
+    head = b"Transfer-Encoding: chunked" if framing == "chunked" else b"Content-Length: %d" % len(body)
+    made = exchange(frames(tty=False))
+    items = []
+    for piece in [b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n", chunked(body) if framing == "chunked" else body]:
+        for part in [piece[:9], piece[9:] + (b"more" if piece.endswith((b"c", b"0\r\n\r\n")) else b"")]:
+            received = buffer(part)
+            items += made.receive_data(received)
+            memoryview(received).cast("B")[:] = bytes(len(part))
+    assert items == [Frame(1, b"ab"), Frame(2, b"c")]
+    assert made.trailing_data == b"more"
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

@@ -300,6 +300,8 @@ class Exchange(Generic[T]):
 
         ``b""`` is the end, as a socket says it. Any contiguous buffer of bytes will do, and can be used anew.
         """
+        if not isinstance(data, (bytes, memoryview)):
+            data = memoryview(data)  # slices of some are lists, and some have no truth
         if not data:
             return self.receive_eof()
         if self.state is State.BODY:
