@@ -8,7 +8,16 @@ from itertools import accumulate
 from typing import Any
 
 from ._dockerwire_cffi import ffi, lib
-from .columns_python import arrow_frames, arrow_records, arrow_schema, arrow_stream, frames, rebase, records
+from .columns_python import (
+    arrow_frames,
+    arrow_records,
+    arrow_schema,
+    arrow_stream,
+    frames,
+    rebase,
+    records,
+    write_at_once,
+)
 
 __all__ = [
     "arrow_frames",
@@ -21,6 +30,7 @@ __all__ = [
     "ndjson",
     "rebase",
     "records",
+    "write",
 ]
 
 _raw = ffi.new_allocator(should_clear_after_alloc=False)
@@ -50,10 +60,18 @@ def check(data: bytes, offsets: memoryview, streams: bytes) -> None:
 
 
 def gather(data: bytes, offsets: memoryview, streams: bytes, stream: int, partial: bytes | None = None) -> bytes:
-    columns = _Columns(data, offsets, streams, **({} if partial is None else {"partial": partial}))
+    others = {} if partial is None else {"partial": partial}
+    return bytes(_joined(_Columns(data, offsets, streams, **others), stream))
+
+
+def _joined(columns: _Columns, stream: int) -> Any:
     joined = _raw("unsigned char[]", lib.dw_columns_gather(columns.pointer, stream, ffi.NULL))
     lib.dw_columns_gather(columns.pointer, stream, joined)
-    return bytes(ffi.buffer(joined))
+    return ffi.buffer(joined)
+
+
+def write(descriptor: int, data: bytes, offsets: memoryview, streams: bytes, stream: int) -> tuple[int, int]:
+    return write_at_once(descriptor, _joined(_Columns(data, offsets, streams), stream))
 
 
 def ndjson(

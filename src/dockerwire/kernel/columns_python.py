@@ -70,11 +70,15 @@ def write(descriptor: int, data: bytes, offsets: memoryview, streams: bytes, str
 
     What was in the way of the rest, writing the rest tells.
     """
-    joined = gather(data, offsets, streams, stream)
+    return write_at_once(descriptor, gather(data, offsets, streams, stream))
+
+
+def write_at_once(descriptor: int, joined: bytes) -> tuple[int, int]:
+    length = len(joined)
     try:
-        return os.write(descriptor, joined), len(joined)
+        return os.write(descriptor, joined), length
     except OSError:
-        return 0, len(joined)
+        return 0, length
 
 
 def ndjson(
