@@ -83,6 +83,33 @@ static inline size_t dw_least(uint64_t wanted, size_t there)
     return wanted < there ? (size_t)wanted : there;
 }
 
+/* The bytes of the UTF-8 character (RFC 3629) at `in`, of which the first is above 0x7f; negative: that many bytes
+ * begin none. */
+static inline int dw_character(const unsigned char *in, size_t length)
+{
+    unsigned char first = in[0], least = 0x80, most = 0xbf;
+    int size, i;
+
+    if (first < 0xc2 || first > 0xf4)
+        return -1;
+    size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first == 0xe0)
+        least = 0xa0;
+    else if (first == 0xed)
+        most = 0x9f;
+    else if (first == 0xf0)
+        least = 0x90;
+    else if (first == 0xf4)
+        most = 0x8f;
+    for (i = 1; i < size; i++) {
+        if ((size_t)i == length || in[i] < least || in[i] > most)
+            return -i;
+        least = 0x80;
+        most = 0xbf;
+    }
+    return size;
+}
+
 static inline int dw_is_hex(unsigned char byte)
 {
     return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');

@@ -45,32 +45,6 @@ static size_t copy_block(unsigned char *out, const unsigned char *in)
 #endif
 }
 
-/* The bytes of the character at `in`, of which the first is above 0x7f; negative: that many bytes begin none. */
-static int character(const unsigned char *in, size_t length)
-{
-    unsigned char first = in[0], least = 0x80, most = 0xbf;
-    int size, i;
-
-    if (first < 0xc2 || first > 0xf4)
-        return -1;
-    size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (first == 0xe0)
-        least = 0xa0;
-    else if (first == 0xed)
-        most = 0x9f;
-    else if (first == 0xf0)
-        least = 0x90;
-    else if (first == 0xf4)
-        most = 0x8f;
-    for (i = 1; i < size; i++) {
-        if ((size_t)i == length || in[i] < least || in[i] > most)
-            return -i;
-        least = 0x80;
-        most = 0xbf;
-    }
-    return size;
-}
-
 /* The escape of a byte below 0x20, a quote or a backslash; its length. */
 static size_t escape(unsigned char *out, unsigned char byte)
 {
@@ -112,7 +86,7 @@ static unsigned char *write_text(unsigned char *out, const unsigned char *room_e
         if (room_end - out < BLOCK)
             return NULL;
         if (*in >= 0x80) {
-            int size = character(in, (size_t)(end - in));
+            int size = dw_character(in, (size_t)(end - in));
             if (size > 0) {
                 memcpy(out, in, (size_t)size);
                 in += size;

@@ -85,28 +85,12 @@ INLINE int is_first(unsigned int bits, unsigned int guess)
 }
 #endif
 
-/* Behind the character that begins at `at` with a byte over 0x7f, RFC 3629; NULL if there is none. */
+/* Behind the character that begins at `at` with a byte over 0x7f; NULL if there is none. */
 SELDOM const unsigned char *behind_character(const unsigned char *at, const unsigned char *end)
 {
-    unsigned char first = *at++, least = 0x80, most = 0xbf;
-    int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    int size = dw_character(at, (size_t)(end - at));
 
-    if (first < 0xc2 || first > 0xf4 || end - at < more)
-        return NULL;
-    if (first == 0xe0)
-        least = 0xa0;
-    else if (first == 0xed)
-        most = 0x9f;
-    else if (first == 0xf0)
-        least = 0x90;
-    else if (first == 0xf4)
-        most = 0x8f;
-    for (; more; more--, at++) {
-        if (*at < least || *at > most)
-            return NULL;
-        least = 0x80, most = 0xbf;
-    }
-    return at;
+    return size < 0 ? NULL : at + size;
 }
 
 /* Behind the escape whose backslash is at `at`; NULL if there is none. */
