@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
@@ -12,31 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockerwire import kernel as kernels
-from dockerwire.errors import LimitExceeded, Malformed, ProtocolError, Truncated
+from dockerwire.errors import LimitExceeded, Malformed, Truncated
 
+from ..support.carried import END, STAMP, Case, coded, outcome
 from ..support.decoding import at_most, chunks, describe, single_splits
+from ..support.exchanges import frame
 
 PYTHON = kernels.load("python")
-STAMP = b"2024-05-01T12:00:00.123456789Z "
-END = b"0\r\n\r\n"
-
-
-def frame(stream: int, data: bytes) -> bytes:
-    return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
-
-
-def coded(pieces: Iterable[bytes], end: bytes = END) -> bytes:
-    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece) + end
-
-
-class Case:
-    """A decoder, and a body for it."""
-
-    def __init__(self, body: bytes, decoder: str, **options: Any) -> None:
-        self.body, self.decoder, self.options = body, decoder, options
-
-    def make(self, kernel: ModuleType) -> Any:
-        return getattr(kernel, self.decoder)(**self.options)
 
 
 CASES = {
@@ -57,13 +39,6 @@ CASES = {
     "terminal": Case(b"one\r\ntwo\r\r\nthr\ree\r\n", "LogDecoder", tty=True, timestamps=False),
 }
 cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-
-
-def outcome(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except ProtocolError as error:
-        return describe(error)
 
 
 def the_same(
