@@ -90,8 +90,17 @@ def grouped(items: list[Any], batch: Callable[[list[Any]], Any]) -> list[Any]:
     return groups
 
 
-def _body(data: Buffer, chunked: ChunkedDecoder | None) -> Buffer:
+def carried(data: Buffer, chunked: ChunkedDecoder | None) -> Buffer:
+    """The body in `data`, which is that, or what `chunked` makes body of."""
     return data if chunked is None else chunked.feed(data)
+
+
+class Plain:
+    """What decoders of a body have in common that give items one by one, each read already."""
+
+    batch: Any = None
+    reader: Any = None
+    unread = False
 
 
 def _cut_short(partial: bytes, missing: int | None) -> Truncated:
@@ -99,12 +108,10 @@ def _cut_short(partial: bytes, missing: int | None) -> Truncated:
     return Truncated(f"the connection was closed before the end of the body, {inside}", missing, partial)
 
 
-class _FramesItems:
+class _FramesItems(Plain):
     """Frames; with systemerr frames as errors."""
 
     batch: Any = FrameBatch.of
-    reader: Any = None
-    unread = False
 
     def __init__(self, kernel: Kernel, decoder: FrameDecoder | LogDecoder) -> None:
         self._kernel = kernel
@@ -166,16 +173,13 @@ class _RecordItems(_FramesItems):
         return StreamError(item.message.decode("utf-8", "replace"))
 
 
-class _ChunkItems:
+class _ChunkItems(Plain):
     """The bytes as they come."""
 
     error: ProtocolError | None = None
-    batch: Any = None
-    reader: Any = None
-    unread = False
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        body = _body(data, chunked)
+        body = carried(data, chunked)
         return [bytes(body)] if body else []
 
     def finish(self) -> list[Any]:
@@ -192,19 +196,15 @@ class _TTYItems(_ChunkItems):
     batch: Any = FrameBatch.of
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        body = _body(data, chunked)
+        body = carried(data, chunked)
         frames = [Frame(_STDOUT, bytes(body))] if body else []
         return [FrameBatch.of(frames)] if columns and frames else frames
 
 
-class _DocumentItems:
+class _DocumentItems(Plain):
     """JSON texts, cut out of the body and then read, unless they are left `unread`: what is read when it is taken is
     still in the processor's cache when it is used.
     """
-
-    batch: Any = None
-    reader: Any = None
-    unread = False
 
     def __init__(self, kernel: Kernel, splitter: Any) -> None:
         self._kernel = kernel
@@ -329,7 +329,7 @@ class _ProjectedItems(_DocumentItems):
         self._fields = fields
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        found = self._projector.feed(_body(data, chunked))
+        found = self._projector.feed(carried(data, chunked))
         self.error = self._projector.error
         rows = self._told(found)
         if not columns or not rows:

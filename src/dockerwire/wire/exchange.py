@@ -27,7 +27,7 @@ from .. import kernel as _kernel
 from ..__about__ import VERSION
 from ..errors import APIError, DockerWireError, LimitExceeded, Malformed, ProtocolError, Truncated, api_error
 from ..kernel.pending import Reader
-from .decoders import Items, grouped
+from .decoders import Items, Plain, carried, grouped
 from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
 from .heads import Head, HeadReader, read_plain, request_head
 from .jsontext import loads
@@ -67,19 +67,16 @@ class State(enum.Enum):
     """`Exchange.error` says why there will be no more."""
 
 
-class _Whole:
+class _Whole(Plain):
     """The decoder of an answer that is read whole: no items, just the bytes."""
 
     def __init__(self, limit: int) -> None:
         self.body: bytearray = bytearray()
         self.error: ProtocolError | None = None
-        self.batch: Any = None
-        self.reader: Any = None
-        self.unread = False
         self._limit = limit
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        body = data if chunked is None else chunked.feed(data)
+        body = carried(data, chunked)
         if len(self.body) + len(body) > self._limit:
             self.error = LimitExceeded("the answer is longer than the bytes that are held for one", self._limit)
         else:
@@ -100,7 +97,7 @@ class _Refusal(_Whole):
     error: ProtocolError | None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        body = data if chunked is None else chunked.feed(data)
+        body = carried(data, chunked)
         room = self._limit - len(self.body)
         self.body += body[:room]
         if len(body) > room:
