@@ -7,6 +7,7 @@ import json
 import platform
 import struct
 import tarfile
+import uuid
 from typing import Any
 
 SOCKET = "dockerwire.sock"
@@ -65,7 +66,8 @@ def program(machine: str) -> bytes:
 def plugin_archive(**config: Any) -> bytes:
     """The body of `POST /plugins/create?name=…` (`application/x-tar`); `config` goes into its config.json.
 
-    It asks for one capability, so that its privileges are not empty; DEBUG can be set.
+    It asks for one capability, so that its privileges are not empty; DEBUG can be set. No two have the same content:
+    engines refuse what they still hold, and collect what was deleted in the background.
     """
     whole: dict[str, Any] = {
         "description": "nothing, for tests",
@@ -85,6 +87,7 @@ def plugin_archive(**config: Any) -> bytes:
         for name, content, mode in (
             ("config.json", json.dumps(whole).encode(), 0o644),
             ("rootfs/plugin", program(platform.machine()), 0o755),
+            ("rootfs/unique", uuid.uuid4().bytes, 0o644),
         ):
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(content), mode
