@@ -3,6 +3,7 @@
 # make lint    formatting, linters, type checkers          make clean
 # make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
+# make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
 # Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
@@ -16,9 +17,9 @@ BUILT_FROM := pyproject.toml $(wildcard setup.py csrc/*.c csrc/*.h src/dockerwir
 
 # Where bytes go through the kernel in use. What goes through all kernels by itself, or depends on none, is run once.
 BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_commands.py tests/cli/test_follow.py
-ONCE := --ignore=tests/engine --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
+ONCE := --ignore=tests/engine --ignore=tests/reliability --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
 
-.PHONY: demo test lint docs bench bench-layers bench-quick clean
+.PHONY: demo test lint docs reliability bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -31,6 +32,9 @@ test: $(VENV)/test.stamp
 	done
 	$(BIN)/python -m pytest -q --cov $(ONCE)
 	$(BIN)/python -m pytest -q tests/types tests/engine
+
+reliability: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q tests/reliability
 
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs

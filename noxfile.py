@@ -59,7 +59,7 @@ def tests(session: nox.Session) -> None:
             paths = ["tests/wire", "tests/drivers", "tests/cli/test_commands.py", "tests/cli/test_follow.py"]
             session.run(*pytest, "-m", "not every_kernel", *paths, env=env)
             continue
-        rest = [f"--ignore=tests/{name}" for name in ("engine", "types", "kernel/test_c.py")]
+        rest = [f"--ignore=tests/{name}" for name in ("engine", "reliability", "types", "kernel/test_c.py")]
         if "cython" in compiled:
             session.run(*pytest, *rest, env=env)
         else:
@@ -67,6 +67,14 @@ def tests(session: nox.Session) -> None:
             # have a process of their own.
             session.run(*pytest, *rest, "--ignore=tests/drivers", env=env)
             session.run(*pytest, "tests/drivers", env=env)
+
+
+@nox.session
+def reliability(session: nox.Session) -> None:
+    """What takes long to show: faults, cuts, cancellations, hostile peers. On one Python, with every kernel built."""
+    env = {"DOCKERWIRE_BUILD_KERNELS": ",".join(COMPILED), "DOCKERWIRE_REQUIRE_KERNELS": ",".join(COMPILED)}
+    session.install(f"{source_tree(session)}[{EXTRAS}]", "--group", "test", env=env)
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or ["tests/reliability"]), env=env)
 
 
 @nox.session
