@@ -108,11 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-version", metavar="1.N", help="speak this API version instead of negotiating one")
     parser.add_argument("--kernel", choices=kernel.NAMES, help="the decoders to use")
     parser.add_argument("-c", "--context", help="the docker CLI's context to use, in place of --host")
+    parser.add_argument("--tape", metavar="FILE", help="record there what is said to the engine and what it answers")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Command)
     parsers = {name: commands.add_parser(name, help=help, description=help) for name, (_, help) in _COMMANDS.items()}
 
     def command(name: str, run: Callable[..., int], connected: bool = True) -> argparse.ArgumentParser:
-        parsers[name].set_defaults(run=partial(_connected, run) if connected else run)
+        parsers[name].set_defaults(run=partial(_connected, run) if connected else partial(_alone, run))
         return parsers[name]
 
     for name, (module, _) in _COMMANDS.items():
@@ -132,5 +133,18 @@ def _connected(run: Callable[[Client, argparse.Namespace], int], given: argparse
     # As with the docker CLI, what the environment says of TLS and of the version goes for --host too.
     tls = environment_tls(os.environ) if given.host and parse_host(given.host).scheme == "tcp" else None
     version = given.api_version or (os.environ.get("DOCKER_API_VERSION") if given.host else None) or None
-    with Client(given.host, context=given.context, tls=tls, version=version, kernel=given.kernel) as client:
+    settings = {"context": given.context, "tls": tls, "version": version, "kernel": given.kernel}
+    if given.tape is None:
+        with Client(given.host, **settings) as client:
+            return run(client, given)
+    from ..testing.tape import TapeFile
+
+    with TapeFile(given.tape) as tape, Client(given.host, **settings, tape=tape) as client:
         return run(client, given)
+
+
+def _alone(run: Callable[[argparse.Namespace], int], given: argparse.Namespace) -> int:
+    """Call `run`, which makes its own clients, if it makes any."""
+    if given.tape is not None:
+        raise ValueError("--tape is for commands that use the engine")
+    return run(given)

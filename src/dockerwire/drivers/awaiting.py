@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..kernel.columns import FrameBatch, RecordBatch
     from ..kernel.project import Row, Rows
     from ..wire.tlsconfig import TLSConfig
+    from .taped import Recorder
 
 __all__ = ["AwaitingClient", "Session", "Stream"]
 
@@ -44,8 +45,8 @@ class AwaitingClient(AwaitingNamespaces):
     the engine. `tls` (a `TLSConfig`, or an `ssl.SSLContext` of your own) is for TCP and for a given socket. `version`
     fixes the API version instead of negotiating it; `timeout` sets the clocks (`Timeouts`, or a number of seconds for
     the answer's head); `max_idle` is how many idle connections are kept; `kernel` names one
-    (`dockerwire.kernel.NAMES`); `limits` bound what the engine may make us hold. Nothing is opened until the first
-    request.
+    (`dockerwire.kernel.NAMES`); `limits` bound what the engine may make us hold; `tape`, a `dockerwire.testing.Tape`,
+    records what is sent and received. Nothing is opened until the first request.
 
     Raises `ConfigError`, `UnsupportedVersion` and `ValueError` for bad arguments.
     """
@@ -61,6 +62,7 @@ class AwaitingClient(AwaitingNamespaces):
         max_idle: int = 8,
         kernel: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        tape: Recorder | None = None,
     ) -> None:
         self._core = Core(
             host,
@@ -71,6 +73,7 @@ class AwaitingClient(AwaitingNamespaces):
             max_idle=max_idle,
             kernel=kernel,
             limits=limits,
+            tape=tape,
             awaits=True,
         )
 

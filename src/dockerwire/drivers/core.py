@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # what a request needs is imported when there is one
     from ..kernel.face import Buffer, Kernel
     from ..wire.exchange import Exchange
     from ..wire.limits import Limits
+    from .taped import Recorder
 
 __all__ = [
     "Connection",
@@ -446,6 +447,7 @@ class Core:
         max_idle: int,
         kernel: str | None,
         limits: Limits,
+        tape: Recorder | None,
         awaits: bool,
     ) -> None:
         if max_idle < 0:
@@ -472,6 +474,7 @@ class Core:
         self._kernel = None if kernel is None else _load_kernel(kernel)
         """None until the first request, where none is named: loading one takes longer than making a client."""
         self._limits = limits
+        self._tape = tape
         self._awaits = awaits
         self._idle: list[Connection] = []
         # Weak, so that a connection nobody holds any more (an interrupt can strike anywhere) is not kept open by this.
@@ -538,6 +541,10 @@ class Core:
             except OSError as error:
                 given.close()
                 raise error if isinstance(error, Timeout) else refused(address, error) from error
+        if self._tape is not None:
+            from .taped import taped
+
+            connection = taped(connection, self._tape.track())
         self._use(connection)
         return connection
 

@@ -115,6 +115,10 @@ class Server:
             sock, _ = self._listener.accept()
         except OSError:
             return
+        self.adopt(sock)
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Serve `sock` too, which is connected."""
         sock.setblocking(True)
         thread = threading.Thread(
             target=self._connection, args=(sock,), name="dockerwire.testing connection", daemon=True
