@@ -30,7 +30,7 @@ from .api.types import ContainerInspectResponse, EventMessage
 from .drivers.awaiting import AwaitingClient
 from .drivers.core import Core, Deadline, Exhausted, Incoming, Resolve, Steps, Wait
 from .drivers.sync import Client
-from .errors import ConnectionLost, NotFound, Timeout, WaitError, printable
+from .errors import ConnectionLost, Malformed, NotFound, Timeout, WaitError, printable
 from .kernel import LogRecord
 from .times import engine_time, time_ns
 from .wire.request import Request, StreamRequest
@@ -92,6 +92,7 @@ def _within(steps: Steps[T], deadline: Deadline) -> Steps[T]:
 class _State(NamedTuple):
     """What a look at a container told."""
 
+    id: str
     status: str
     up: bool
     """Whether it runs; a paused one does."""
@@ -104,6 +105,9 @@ class _State(NamedTuple):
     health: str
     output: str
     """What the last health check said."""
+    error: str
+    """Why it could not be started."""
+    finished: str
 
 
 def _state(found: ContainerInspectResponse) -> _State:
@@ -113,16 +117,25 @@ def _state(found: ContainerInspectResponse) -> _State:
     health = state.get("Health") or {}
     results = health.get("Log") or []
     return _State(
-        status=state["Status"],
+        id=_a_text(found["Id"]),
+        status=_a_text(state["Status"]),
         up=state["Running"] and not state["Restarting"],
         restarting=state["Restarting"],
         exit_code=state["ExitCode"],
-        started=state["StartedAt"],
+        started=_a_text(state["StartedAt"]),
         tty=bool(config.get("Tty")),
         checked=test[0] != "NONE",
-        health=health.get("Status") or "",
-        output=results[-1].get("Output", "").strip() if results else "",
+        health=_a_text(health.get("Status") or ""),
+        output=_a_text(results[-1].get("Output", "")).strip() if results else "",
+        error=_a_text(state.get("Error") or ""),
+        finished=_a_text(state.get("FinishedAt") or ""),
     )
+
+
+def _a_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no text")
+    return value
 
 
 def _moment(text: str) -> int:
@@ -133,10 +146,13 @@ def _moment(text: str) -> int:
         return 0
 
 
-def _dated(request: Request[T]) -> Request[tuple[T, int]]:
-    """`request`, whose answer comes with the engine's time."""
+def _looking(container: str) -> Request[tuple[_State, int]]:
+    """The request for a container's state, which comes with the engine's time."""
+    request = api.container_inspect(container)
     decode = request.decode
-    return replace(cast("Request[Any]", request), decode=lambda answer: (decode(answer), engine_time(answer.headers)))
+    return replace(
+        cast("Request[Any]", request), decode=lambda answer: (_state(decode(answer)), engine_time(answer.headers))
+    )
 
 
 class _Change(NamedTuple):
@@ -155,9 +171,15 @@ def _change(event: EventMessage) -> _Change | None:
     if action == "health_status":  # Podman's has a key of its own for the status; before 4.4 that of the check before
         return _Change("health", detail or str(event.get("HealthStatus") or ""))
     if action in ("die", "died"):
-        code = event["Actor"]["Attributes"].get("exitCode", "")
+        code = (event["Actor"]["Attributes"] or {}).get("exitCode", "")
         return _Change("die", exit_code=int(code) if re.fullmatch("-?[0-9]+", code) else None)
     return _Change("destroy") if action in ("destroy", "remove") else None
+
+
+def _subject(event: Any) -> Any:
+    """The id of what an event is of; None where it does not tell."""
+    actor = event.get("Actor") if isinstance(event, dict) else None
+    return actor.get("ID") if isinstance(actor, dict) else None
 
 
 class _Watched:
@@ -192,21 +214,20 @@ class _Watched:
     def look(self) -> Steps[_State]:
         """The state. Raises `NotFound` where there was never such a container, and `WaitError` where it is gone."""
         try:
-            found, now = yield from self.core.send(_dated(api.container_inspect(self.id)), None)
+            state, now = yield from self.core.send(_looking(self.id), None)
         except NotFound:
             if self._id is None:
                 raise
             raise self.removed() from None
-        self._id = found["Id"]
-        state = _state(found)
+        self._id = state.id
         self._since = now - _EARLIER
         # An end and a start before the look are older than what it says; and nothing that is a second younger than its
         # date was seen, also where a clock that was set back makes it look so.
-        known = (_moment(state.started), _moment(found["State"].get("FinishedAt", "")))
+        known = (_moment(state.started), _moment(state.finished))
         self._seen = min(max(known), now + _SECOND)
         self.now = state.status + (f", {state.health}" if state.up and state.health else "")
-        if state.status in _NOT_YET and found["State"].get("Error"):
-            raise WaitError(f"{self.name} could not be started: {_cut(found['State']['Error'])}", state.exit_code)
+        if state.status in _NOT_YET and state.error:
+            raise WaitError(f"{self.name} could not be started: {_cut(state.error)}", state.exit_code)
         return state
 
     def change(self) -> Steps[_Change]:
@@ -221,9 +242,12 @@ class _Watched:
         while True:
             event = yield from _next(self._events, "events")
             # The engine's filter takes the beginning of another's name, too.
-            if event["Actor"]["ID"] != self._id or event["timeNano"] <= self._seen:
+            if _subject(event) != self._id:
                 continue
-            change = _change(event)
+            try:
+                change = None if event["timeNano"] <= self._seen else _change(event)
+            except (LookupError, TypeError, AttributeError, ValueError) as error:
+                raise Malformed(f"an event of the container has not the shape it should: {error!r}") from error
             if change is None:
                 continue
             if change.action == "start":

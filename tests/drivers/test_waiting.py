@@ -17,6 +17,7 @@ from dockerwire import (
     Client,
     ConnectionLost,
     LogRecord,
+    Malformed,
     NotFound,
     StreamError,
     Timeout,
@@ -334,6 +335,54 @@ async def test_health_as_podman_tells_it(world: World, told: str) -> None:
     result, requests = await done(world, fake, healthy)
     assert result is None
     assert len(requests) == (2 if told else 3)
+
+
+@scenario
+async def test_events_that_are_of_no_container(world: World) -> None:
+    """Whoever stands in between may say what it likes, as long as it says nothing of ours."""
+    strays: list[Any] = [{}, {"Action": "die"}, {"Action": "die", "Actor": None}, {"Actor": {}}, [], "die", 5, None]
+    result, _ = await done(world, Fake(RUNNING, events=[[*strays, died(3), QUIET]]), exited)
+    assert result == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Actor": {"ID": ID}},
+        {"Actor": {"ID": ID}, "Action": "die", "timeNano": "1"},
+        {"Actor": {"ID": ID}, "Action": 5, "timeNano": NOW + SECOND},
+        {"Actor": {"ID": ID}, "Action": "die", "timeNano": NOW + SECOND},
+        {"Actor": {"ID": ID, "Attributes": {"exitCode": 5}}, "Action": "die", "timeNano": NOW + SECOND},
+        {"Actor": {"ID": ID, "Attributes": {"exitCode": "9" * 5000}}, "Action": "die", "timeNano": NOW + SECOND},
+    ],
+    ids=lambda odd: json.dumps(odd)[:60],
+)
+@scenario
+async def test_events_of_another_shape(world: World, odd: Any) -> None:
+    with pytest.raises(Malformed, match="an event of the container has not the shape"):
+        await done(world, Fake(RUNNING, events=[[odd, QUIET]]), exited)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [],
+        {},
+        {"Id": 5},
+        {"State": None},
+        {"Config": []},
+        *({"State": {**json.loads(RUNNING.partition(b"\r\n\r\n")[2])["State"], name: value}} for name, value in [
+            ("Status", {}), ("StartedAt", 5), ("FinishedAt", 5), ("Error", 5), ("Health", 5), ("Health", {"Log": 5}),
+            ("Health", {"Status": 5}), ("Health", {"Log": [{"Output": 5}]}),
+        ]),
+    ],
+    ids=str,
+)  # fmt: skip
+@scenario
+async def test_a_container_of_another_shape(world: World, odd: Any) -> None:
+    document = {**json.loads(RUNNING.partition(b"\r\n\r\n")[2]), **odd} if odd else odd
+    with pytest.raises(Malformed, match="the answer to ContainerInspect has not the shape"):
+        await done(world, Fake(ok(json.dumps(document).encode())), healthy)
 
 
 @scenario
