@@ -45,6 +45,7 @@ NOT_ON_THE_WIRE = {
         )
     },
     "image_create": {"body"},
+    "put_container_archive": {"allow_cve_2026_41567"},
 }  # fmt: skip
 
 

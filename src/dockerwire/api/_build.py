@@ -447,11 +447,23 @@ def request(
     bounds: Iterable[Bound | None] = (),
     lasting: bool = False,
     secret: bool = False,
+    plain: bool = False,
     accept: tuple[int, ...] = (),
 ) -> Request[T]:
     pairs, fields, all_bounds = _said(query, headers, bounds)
     return Request(
-        operation, method, path, pairs, fields, body, all_bounds, lasting, secret, decode=decode, accept=accept
+        operation,
+        method,
+        path,
+        pairs,
+        fields,
+        body,
+        all_bounds,
+        lasting,
+        secret,
+        plain=plain,
+        decode=decode,
+        accept=accept,
     )
 
 

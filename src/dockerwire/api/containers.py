@@ -541,12 +541,15 @@ def put_container_archive(
     path: str,
     no_overwrite_dir_non_dir: bool | None = None,
     copy_uid_gid: bool | None = None,
+    allow_cve_2026_41567: bool | None = None,
 ) -> Request[None]:
     """Unpack a tar archive in the folder at `path` in a container. ``PUT /containers/{id}/archive``.
 
-    The archive may be compressed by gzip, bzip2 or xz. `no_overwrite_dir_non_dir`: refuse to replace a folder by a
-    file and the other way round. `copy_uid_gid` (API 1.30) gives everything to the container's user, if it has one;
-    else the owners in the archive are kept.
+    `no_overwrite_dir_non_dir`: refuse to replace a folder by a file and the other way round. `copy_uid_gid` (API 1.30)
+    gives everything to the container's user, if it has one; else the owners in the archive are kept.
+
+    An archive that is compressed is a `ValueError`, of an iterable when it is sent: engines with CVE-2026-41567 may run
+    a program of the container as root to unpack it. With `allow_cve_2026_41567` gzip, bzip2 and xz are sent.
     """
     return request(
         "PutContainerArchive",
@@ -561,6 +564,7 @@ def put_container_archive(
         body=must_be_given(body),
         decode=nothing,
         lasting=True,
+        plain=not allow_cve_2026_41567,
     )
 
 

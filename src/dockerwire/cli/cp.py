@@ -23,10 +23,10 @@ from typing import Any, BinaryIO, NamedTuple
 from ..archive import PathStat, clean, create, extract
 from ..drivers.sync import Client
 from ..errors import DockerWireError, Malformed, NotFound
+from ..wire.request import COMPRESSED
 from .terminal import complain, rest_of, safe
 
 _MOST_LINKS = 10
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
 
 
 def add(command: Any) -> None:
@@ -186,7 +186,7 @@ def _local_source(path: str, follow: bool) -> tuple[str, str]:
 def _plain(file: BinaryIO) -> Iterator[bytes]:
     """The archive on stdin. One that is compressed is not for engines to unpack: CVE-2026-41567."""
     first = file.read(512)
-    if first.startswith(_COMPRESSED):
+    if first.startswith(COMPRESSED):
         raise OSError(errno.EINVAL, "the archive is compressed; unpack it first, as by gunzip", "-")
     return rest_of(first, file)
 

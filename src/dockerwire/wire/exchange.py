@@ -32,7 +32,7 @@ from .framing import LengthDecoder, TransferDecoder, UntilEOF, body_length
 from .heads import Head, HeadReader, read_plain, request_head
 from .jsontext import loads
 from .limits import DEFAULT_LIMITS, Limits
-from .request import PATH, Answer, HijackRequest, Request, StreamRequest
+from .request import COMPRESSED, PATH, Answer, HijackRequest, Request, StreamRequest, refuse_compressed
 from .version import parse_version
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _SEND_SIZE = 256 * 1024
 _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 _RAW = "application/vnd.docker.raw-stream"
 _HOST = re.compile("[!-~]+")
+_MAGIC = max(map(len, COMPRESSED))
 _LAST_CHUNK = b"0\r\n\r\n"
 _EOT = b"\x04"  # what a terminal's line discipline takes for the end of input (ctrl-d)
 
@@ -184,6 +185,8 @@ class Exchange(Generic[T]):
         self._pieces = self._send(host, base)
         self._begun = False
         self._sent = False
+        self._looked_at: bytes | None = b"" if request.plain else None
+        """The first bytes of an archive's pieces, until there are enough of them to tell that it is not compressed."""
         self._reason = ""
         self._keep_alive = False
         self._transfer: TransferDecoder = UntilEOF()
@@ -219,7 +222,7 @@ class Exchange(Generic[T]):
         if data is None:
             self._sent = True
             return _LAST_CHUNK
-        return _chunk(data)
+        return self._chunk(data)
 
     def send_data(self, data: bytes) -> bytes:
         """The bytes to write for a piece of a hijack's input: `data`; on a WebSocket a message with it.
@@ -280,7 +283,7 @@ class Exchange(Generic[T]):
             pieces = iter(_pieces(body))
             try:
                 for piece in pieces:
-                    if data := _chunk(piece):
+                    if data := self._chunk(piece):
                         yield data
             finally:  # what an iterable opened to be read is closed now, not when a collector comes by
                 if isinstance(pieces, Generator):
@@ -289,6 +292,17 @@ class Exchange(Generic[T]):
             yield _LAST_CHUNK
         else:
             yield head
+
+    def _chunk(self, data: bytes) -> bytes:
+        """`data` as one chunk; nothing for nothing, which would be the last."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"body: the iterable gave {type(data).__name__}, not bytes")
+        piece = bytes(data)  # the length of a memoryview is in items, which may be wider than a byte
+        if self._looked_at is not None:
+            begin = self._looked_at + piece[:_MAGIC]
+            refuse_compressed(begin)
+            self._looked_at = begin if len(begin) < _MAGIC else None
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
 
     # --- receiving -------------------------------------------------------------------------------------------------
 
@@ -554,11 +568,3 @@ def _pieces(body: Any) -> Iterable[bytes]:
     if hasattr(body, "read1") and not body.seekable():
         read = body.read1  # of a pipe, what is there: its rest may take its time
     return iter(partial(read, _SEND_SIZE), b"")
-
-
-def _chunk(data: bytes) -> bytes:
-    """`data` as one chunk; nothing for nothing, which would be the last."""
-    if not isinstance(data, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"body: the iterable gave {type(data).__name__}, not bytes")
-    piece = bytes(data)  # the length of a memoryview is in items, which may be wider than a byte
-    return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""

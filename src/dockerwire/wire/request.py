@@ -33,6 +33,21 @@ _CREDENTIALS = ("x-registry-auth", "x-registry-config", "x-docker-expose-session
 _EMPTY = "e30="  # {} in base64
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"})
 
+COMPRESSED = (
+    *(b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"),
+    *(bytes((kind, 0x2A, 0x4D, 0x18)) for kind in range(0x50, 0x60)),
+)
+"""How what engines unpack before they look inside begins: gzip, bzip2, xz, zstd with its skippable frames."""
+
+
+def refuse_compressed(begin: bytes) -> None:
+    """Raise `ValueError` where the archive that begins so is compressed."""
+    if begin.startswith(COMPRESSED):
+        raise ValueError(
+            "body: the archive is compressed, and to unpack it an engine with CVE-2026-41567 may run a program of the "
+            "container as root: unpack it first, or say allow_cve_2026_41567=True"
+        )
+
 
 class Answer(NamedTuple):
     """An answer read whole. `headers` has lower-case names, repeats joined by ``", "``."""
@@ -76,6 +91,8 @@ class _Head:
     """Whether the engine may take its time before it answers, so that the head clock runs only when asked for."""
     secret: bool = False
     """Whether the body holds credentials: such a request is not pickled."""
+    plain: bool = field(default=False, kw_only=True)
+    """Whether the body is an archive that must not be compressed: `refuse_compressed`."""
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.method):
@@ -94,6 +111,8 @@ class _Head:
             body is None or isinstance(body, (bytes, Iterable, AsyncIterable))
         ):
             raise TypeError(f"body: bytes or an iterable of bytes is needed, not {type(body).__name__}")
+        if self.plain and isinstance(body, bytes):
+            refuse_compressed(body)
 
     def target(self, version: str | None) -> str:
         """The request target, as in ``"/v1.41/containers/json?all=1"``; None leaves the version out."""
