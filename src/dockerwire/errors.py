@@ -26,6 +26,8 @@
     ├── ConfigError              DOCKER_HOST and the like are wrong
     └── WaitError                what is waited for cannot come any more
 
+and its one warning, `InsecureWarning`.
+
 Text that came from outside is escaped before it enters a message, so that ``str(error)`` is always safe to print;
 the attributes keep it as it was sent.
 """
@@ -46,6 +48,7 @@ __all__ = [
     "ConnectionLost",
     "DockerWireError",
     "Forbidden",
+    "InsecureWarning",
     "LimitExceeded",
     "Malformed",
     "NotAcceptable",
@@ -286,3 +289,11 @@ class WaitError(DockerWireError):
         self.exit_code = exit_code
         self.last = last
         super().__init__(printable(message))
+
+
+class InsecureWarning(UserWarning):
+    """Who stands between here and the engine can read and say what they like.
+
+    Warned of at a client's first connection: by TCP without TLS to another machine, and by TLS that does not look at
+    the engine's certificate. Whoever can tell an engine what to do is root on its machine.
+    """

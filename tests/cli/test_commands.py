@@ -59,6 +59,14 @@ def test_the_api_version_can_be_fixed(engine: Engine, run: Any):
     assert run("--api-version", "new", "version")[0] == 2
 
 
+def test_what_is_insecure_is_one_line(run: Any):
+    code, out, err = run("-H", "tcp://0.0.0.0:1", "ps")
+    assert (code, out) == (1, "")
+    first, second = err.splitlines()
+    assert first == "dockerwire: warning: tcp://0.0.0.0:1 (host=) is not encrypted"
+    assert "connection refused" in second
+
+
 def test_ps(engine: Engine, run: Any):
     code, out, _ = run("ps")
     lines = out.splitlines()

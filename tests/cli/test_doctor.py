@@ -531,6 +531,57 @@ def test_a_certificate_that_nobody_looks_at(setup: Setup, examine: Examine) -> N
     assert "tls-unverified" not in [finding["name"] for finding in examine("--timeout=5", code=1)]
 
 
+def warned(found: list[dict[str, str]]) -> dict[str, str]:
+    return {one["name"]: one["fix"] for one in found if one["level"] == "warning" and one["name"] != "kernel"}
+
+
+def test_secrets_that_others_may_read(setup: Setup, examine: Examine) -> None:
+    """Of a file without secrets, nothing is said."""
+    refused_tcp(setup)
+    config = setup.file(".docker/config.json", '{"auths": {"r.test": {"auth": "Ym9iOng="}}}', 0o640)
+    cert, key = setup.certificates.client
+    setup.verify(cert.parent)
+    before = key.stat().st_mode
+    try:
+        key.chmod(0o604)
+        readable = {"config-readable": f"chmod go-r {config}", "key-readable": f"chmod go-r {key}"}
+        assert warned(examine("--timeout=5", code=1)) == readable
+        key.chmod(0o600)
+    finally:
+        key.chmod(before)
+    config.chmod(0o600)
+    assert warned(examine("--timeout=5", code=1)) == {}
+    config.write_text('{"credsStore": "", "detachKeys": "ctrl-a"}')
+    config.chmod(0o644)
+    assert warned(examine("--timeout=5", code=1)) == {}
+
+
+def test_who_may_use_the_socket(setup: Setup, examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = setup.home / "run"
+    folder.mkdir(mode=0o700)
+    with Engine("1.41", path=str(folder / "docker.sock")) as engine:
+        path = folder / "docker.sock"
+        (setup.home / "link").symlink_to(path)
+        host = f"unix://{setup.home}/link"
+        path.chmod(0o660)
+        assert warned(examine("-H", engine.host, "--timeout=5", code=0)) == {}
+        path.chmod(0o666)
+        folder.chmod(0o777)
+        assert warned(examine("-H", host, "--timeout=5", code=0)) == {
+            "socket-open": f"sudo chmod o-w {path}",
+            "socket-folder": f"sudo chmod o-w {folder}",
+        }
+        folder.chmod(0o1777)
+        path.chmod(0o600)
+        assert warned(examine("-H", host, "--timeout=5", code=0)) == {}
+        monkeypatch.setattr(os, "getuid", lambda: 4711)
+        owner = {"socket-owner": f"ls -l {path}"} if path.stat().st_uid else {}
+        assert warned(examine("-H", host, "--timeout=5", code=0)) == owner
+        if not path.stat().st_uid:
+            os.chown(path, 4712, -1)
+            assert list(warned(examine("-H", host, "--timeout=5", code=0))) == ["socket-owner"]
+
+
 @pytest.mark.parametrize(
     ("host", "fix"), [("a..b", "ssh://a..b"), ("[fe80::1%nowhere]", "ssh://'[fe80::1%nowhere]'")], ids=["name", "IPv6"]
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from dockerwire import APIError, ConfigError, ConnectError, Timeout, Timeouts
+from dockerwire import APIError, ConfigError, ConnectError, InsecureWarning, Timeout, Timeouts
 from dockerwire.drivers import core
 from dockerwire.drivers import sync as sync_driver
 from dockerwire.drivers.core import Pause, Wait
@@ -58,6 +58,7 @@ async def test_not_a_stream_socket(world: World, tmp_path: Path) -> None:
         assert "this is not a stream socket" in await refused(world, f"unix://{tmp_path}/dgram")
 
 
+@pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")
 @scenario
 async def test_names_that_are_none(world: World) -> None:
     for error in (UnicodeError("label empty"), socket.gaierror(-2, "Name or service not known"), OSError("odd")):
@@ -150,6 +151,7 @@ def blackhole() -> Iterator[tuple[str, int]]:
         yield place
 
 
+@pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")
 @scenario
 async def test_every_address_of_a_name_is_tried(world: World, blackhole: tuple[str, int]) -> None:
     with socket.socket() as unused:
@@ -517,3 +519,25 @@ def test_fork_in_a_stream() -> None:
             go_on.set()
             reader.join()
         assert [frame.data for frame in got] == [b"x"]
+
+
+# --- what is warned of -----------------------------------------------------------------------------------------------
+
+
+@scenario
+async def test_without_tls_to_another_machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warned of once for each client, before anything is sent; as an error it keeps the client from connecting."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://0.0.0.0:1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/certs")
+    for name in ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    said = r"^tcp://0\.0\.0\.0:1 \(DOCKER_HOST\) is not encrypted: DOCKER_CERT_PATH does nothing"
+    async with world.client(version="1.44") as client:
+        with pytest.warns(InsecureWarning, match=said), pytest.raises(ConnectError, match="refused"):
+            await client.send(whole())
+        with pytest.raises(ConnectError, match="refused"):
+            await client.send(whole())
+    async with world.client(version="1.44") as client:
+        for _ in range(2):
+            with pytest.raises(InsecureWarning):  # as the settings of these tests have it
+                await client.send(whole())

@@ -24,6 +24,9 @@ from tests.support.peers import Script, Talk
 __all__ = ["Certificates", "Pair", "Tls", "TlsTalk", "over_tls", "server_context"]
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+_PAST = (2020, 2021)
+_SERVER = "extendedKeyUsage=serverAuth"
 _HERE = "IP:127.0.0.1,DNS:localhost"
 
 # `openssl ca`, as its elders and its successors alike make a certificate that has expired.
@@ -46,7 +49,7 @@ distinguished_name = name
 [name]
 [authority]
 basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign
+keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 [leaf]
 basicConstraints = critical, CA:FALSE
@@ -91,26 +94,40 @@ class _Authority:
         (folder / "index").touch()
         self._new_key(name, folder / "key.pem", "-x509", "-out", self.cert, "-days", "30", "-extensions", "authority")
 
-    def _new_key(self, name: str, key: Path, *arguments: str | Path) -> None:
+    def _new_key(self, name: str, key: Path, *arguments: str | Path, kind: tuple[str, ...] = _P256) -> None:
         _openssl(
             *("req", "-new", "-config", self._config, "-subj", f"/CN={name}", "-keyout", key, "-nodes"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *arguments,
+            *("-newkey", *kind, *arguments),
         )
 
-    def issue(self, name: str, *extensions: str, expired: bool = False) -> Pair:
+    def issue(
+        self,
+        name: str,
+        *extensions: str,
+        years: tuple[int, int] = (2020, 2049),
+        kind: tuple[str, ...] = _P256,
+        digest: str = "sha256",
+        common_name: str = "",
+    ) -> Pair:
         folder = self.folder / name
         folder.mkdir()
         pair = Pair(folder / "cert.pem", folder / "key.pem")
         shutil.copy(self.cert, pair.ca)
-        self._new_key(name, pair.key, "-out", folder / "request")
+        self._new_key(common_name or name, pair.key, "-out", folder / "request", kind=kind)
         (folder / "extensions").write_text(_CONFIG.partition("[leaf]\n")[2] + "\n".join(extensions) + "\n")
-        years = ("20200101000000Z", "20210101000000Z") if expired else ("20200101000000Z", "20490101000000Z")
+        begin, end = (f"{year}0101000000Z" for year in years)
         _openssl(
             *("ca", "-config", self._config, "-batch", "-notext", "-in", folder / "request", "-out", pair.cert),
-            *("-startdate", years[0], "-enddate", years[1], "-extfile", folder / "extensions"),
+            *("-startdate", begin, "-enddate", end, "-extfile", folder / "extensions", "-md", digest),
         )
         return pair
+
+    def revoke(self, pair: Pair) -> Path:
+        """A list of what was revoked, with `pair` on it."""
+        revoked = self.folder / "revoked.pem"
+        _openssl("ca", "-config", self._config, "-revoke", pair.cert)
+        _openssl("ca", "-config", self._config, "-gencrl", "-crldays", "30", "-out", revoked)
+        return revoked
 
 
 class Certificates:
@@ -146,11 +163,11 @@ class Certificates:
 
     @functools.cached_property
     def expired_server(self) -> Pair:
-        return self._own.issue("expired", f"subjectAltName={_HERE}", "extendedKeyUsage=serverAuth", expired=True)
+        return self._own.issue("expired", f"subjectAltName={_HERE}", "extendedKeyUsage=serverAuth", years=_PAST)
 
     @functools.cached_property
     def expired_client(self) -> Pair:
-        return self._own.issue("late", "extendedKeyUsage=clientAuth", expired=True)
+        return self._own.issue("late", "extendedKeyUsage=clientAuth", years=_PAST)
 
     @functools.cached_property
     def named_otherwise(self) -> Pair:
@@ -179,6 +196,16 @@ class Certificates:
         )
         shutil.copy(pair.cert, pair.ca)
         return pair
+
+    def odd_server(self, name: str, *extensions: str, **settings: Any) -> Pair:
+        """A server's, of our CA, with the extensions given: else as `server`."""
+        return self._own.issue(name, *(extensions or (f"subjectAltName={_HERE}", _SERVER)), **settings)
+
+    @functools.cached_property
+    def revoked_client(self) -> tuple[Pair, Path]:
+        """With the list that it is on."""
+        pair = self._own.issue("revoked", "extendedKeyUsage=clientAuth")
+        return pair, self._own.revoke(pair)
 
     @staticmethod
     def encrypted(key: Path, password: str) -> Path:

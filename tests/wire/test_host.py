@@ -8,7 +8,9 @@ import os
 import pwd
 import shlex
 import socket
+import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 
 from dockerwire import Address, Client, ConfigError, TLSConfig, resolve
 from dockerwire.wire import host as host_module
-from dockerwire.wire.host import parse_host, ssh_command, usual_sockets
+from dockerwire.wire.host import insecurity, parse_host, ssh_command, usual_sockets
 from tests.support.vectors import content, params
 
 
@@ -425,3 +427,37 @@ def test_the_tls_material_of_a_context(tmp_path: Path) -> None:
     files = a_context(tmp_path, "local", Host="unix:///x")
     files.mkdir(parents=True)
     assert resolve(context="local", environ=environ).tls is None
+
+
+@pytest.mark.parametrize(
+    ("host", "danger"),
+    [
+        ("unix:///var/run/docker.sock", None),
+        ("ssh://me@elsewhere", None),
+        ("tcp://localhost:2375", None),
+        ("tcp://127.8.9.1:2375", None),
+        ("tcp://[::1]:2375", None),
+        ("tcp://localhost.evil.example:2375", "is not encrypted"),
+        ("tcp://127.0.0.1.evil.example:2375", "is not encrypted"),
+        ("tcp://10.0.0.1:2376", "is not encrypted"),
+        ("tcp://[fe80::1%25lo]:2375", "is not encrypted"),
+    ],
+)
+def test_what_is_insecure(host: str, danger: str | None) -> None:
+    address = parse_host(host)
+    found = insecurity(address, {"DOCKER_CERT_PATH": "/certs"})
+    assert found == (danger and f"{address} (host=) {danger}")
+    if address.scheme == "tcp":
+        assert insecurity(replace(address, tls=TLSConfig())) is None
+        assert insecurity(replace(address, tls=ssl.create_default_context())) is None
+        found = insecurity(replace(address, tls=TLSConfig(verify=False)))
+        assert found == f"the certificate of {address} (host=) is not looked at"
+
+
+def test_the_certificates_that_are_not_used() -> None:
+    for environ, more in (
+        ({"DOCKER_CERT_PATH": "/certs"}, ": DOCKER_CERT_PATH does nothing without DOCKER_TLS_VERIFY"),
+        ({}, ""),
+    ):
+        address = resolve(environ={"DOCKER_HOST": "tcp://h:1", **environ})
+        assert insecurity(address, environ) == f"tcp://h:1 (DOCKER_HOST) is not encrypted{more}"

@@ -10,13 +10,14 @@ import argparse
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__, kernel
-from ..errors import ConnectionLost, DockerWireError, Truncated
+from ..errors import ConnectionLost, DockerWireError, InsecureWarning, Truncated, printable
 from .terminal import complain
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         given = _parser().parse_args(arguments)
-        code: int = given.run(given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", InsecureWarning)
+            warnings.showwarning = lambda message, *_, **__: complain(f"warning: {printable(str(message))}")
+            code: int = given.run(given)
     except KeyboardInterrupt:
         return 130
     except (ConnectionLost, Truncated) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import shutil
+import stat
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,12 +24,13 @@ from ..errors import (
     ConnectionLost,
     DockerWireError,
     Forbidden,
+    InsecureWarning,
     ProtocolError,
     ServerError,
     Timeout,
     UnsupportedVersion,
 )
-from ..wire.host import Address, config_folder, environment_tls, resolve, usual_sockets
+from ..wire.host import Address, config_folder, environment_tls, is_local, resolve, usual_sockets
 from ..wire.request import Answer, Request
 from ..wire.tlsconfig import TLSConfig
 from .terminal import a_duration, colour, colourful, print_json, safe
@@ -91,7 +93,8 @@ def examine(host: str | None, context: str | None, timeout: float, idle: float |
     except ConfigError as wrong:
         yield error(wrong.reason or "config", str(wrong), _mend_setting(wrong, host, context, environ))
         return
-    with client:
+    with client, warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureWarning)  # it was told above
         yield from _engine(client, address, idle)
 
 
@@ -104,6 +107,8 @@ def _credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
     except ConfigError as wrong:
         yield error("config", str(wrong), _mend_file(str(wrong)))
         return
+    if config.auths or config.http_headers or config.proxy_settings:
+        yield from _readable("config-readable", config_folder(environ) / "config.json", "the secrets in it")
     stores = [config.creds_store] if config.creds_store else []
     for name in sorted({*stores, *config.cred_helpers.values()}):
         program = f"docker-credential-{name}"
@@ -125,6 +130,10 @@ def _settings(environ: Mapping[str, str], address: Address) -> Iterator[Finding]
     if verify.lower() in ("0", "false", "no", "off"):
         message = f"DOCKER_TLS_VERIFY={verify} turns TLS on, as any value does"
         yield warning("tls-verify", message, "unset DOCKER_TLS_VERIFY")
+    if address.scheme == "unix":
+        yield from _socket(_host(address))
+    if isinstance(address.tls, TLSConfig) and address.tls.key is not None:
+        yield from _readable("key-readable", address.tls.key, "the key")
     if address.scheme != "tcp":
         return
     host, name = _host(address), _context(address)
@@ -136,7 +145,7 @@ def _settings(environ: Mapping[str, str], address: Address) -> Iterator[Finding]
             f"the certificate of {address} is not looked at: whoever is in between is root on the engine's machine"
         )
         yield warning("tls-unverified", message, _tls_files(address) if name else "export DOCKER_TLS_VERIFY=1")
-    if _is_local(host):
+    if is_local(host):
         return
     if address.tls is None and not verify:
         message = f"{address} is not encrypted: whoever is in between is root on the engine's machine"
@@ -150,16 +159,38 @@ def _settings(environ: Mapping[str, str], address: Address) -> Iterator[Finding]
         yield warning("proxy-ignored", message, f'export NO_PROXY="$NO_PROXY",{quote(host)}')
 
 
+def _readable(name: str, path: str | os.PathLike[str], what: str) -> Iterator[Finding]:
+    """What is to be said of a file with secrets."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return
+    if mode & 0o044:
+        yield warning(name, f"other users may read {what}: {path}", f"chmod go-r {quote(str(path))}")
+
+
+def _socket(path: str) -> Iterator[Finding]:
+    """What is to be said of the rights of the engine's socket."""
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)  # noqa: PTH120
+    try:
+        found, above = os.stat(path), os.stat(folder)  # noqa: PTH116
+    except OSError:  # which is told when it is connected to
+        return
+    if found.st_uid not in (0, os.getuid()):
+        message = f"user {found.st_uid}, who is neither root nor you, owns {path} and may answer in the engine's place"
+        yield warning("socket-owner", message, f"ls -l {quote(path)}")
+    if found.st_mode & stat.S_IWOTH:
+        message = f"every user of this machine may use {path}, and so become root"
+        yield warning("socket-open", message, f"sudo chmod o-w {quote(path)}")
+    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        message = f"every user of this machine may put another socket in the place of {path}"
+        yield warning("socket-folder", message, f"sudo chmod o-w {quote(folder)}")
+
+
 def _bypassed(host: str, no_proxy: str) -> bool:
     names = [name.strip().lstrip(".") for name in no_proxy.split(",")]
     return any(name == "*" or (name and f".{host}".endswith(f".{name}")) for name in names)
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _context(address: Address) -> str:
@@ -251,7 +282,7 @@ def _restart(address: Address) -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR") or "/run/user"
     if address.scheme == "unix" and _host(address).startswith(f"{runtime}/"):
         return "systemctl --user restart docker"
-    there = "" if address.scheme == "unix" or _is_local(_host(address)) else f"{_ssh(address)} "
+    there = "" if address.scheme == "unix" or is_local(_host(address)) else f"{_ssh(address)} "
     return f"{there}sudo systemctl restart docker"
 
 

@@ -13,6 +13,7 @@ import errno
 import os
 import socket
 import threading
+import warnings
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -24,12 +25,13 @@ from ..errors import (
     ConfigError,
     ConnectError,
     ConnectionLost,
+    InsecureWarning,
     Timeout,
     TransportError,
     UnsupportedVersion,
     api_error,
 )
-from ..wire.host import Address, parse_host, resolve
+from ..wire.host import Address, insecurity, parse_host, resolve
 from ..wire.request import Answer, HijackRequest, Request, StreamRequest
 from ..wire.tlsconfig import TLSConfig
 from ..wire.version import NEWEST, negotiated, parse_version, speakable
@@ -466,6 +468,7 @@ class Core:
         self._context = context
         self._tls = tls
         self._ssl: ssl.SSLContext | None = None
+        self._warned = False
         if self._address is not None:
             self._address = self._with_tls(self._address)
         self.version = None if version is None else speakable(version)
@@ -511,6 +514,10 @@ class Core:
 
     def _checkout(self, seconds: float | None) -> Steps[Connection]:
         address = self.address()
+        if not self._warned:
+            if danger := insecurity(address):
+                warnings.warn(danger, InsecureWarning, stacklevel=1)  # who made the client may be far away by now
+            self._warned = True
         with self._lock:
             if self._closed:
                 raise _client_closed()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import ConfigError, Malformed
+from ..errors import ConfigError, Malformed, printable
 from .request import PATH
 from .tlsconfig import TLSConfig
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-__all__ = ["Address", "environment_tls", "parse_host", "resolve", "ssh_command"]
+__all__ = ["Address", "environment_tls", "insecurity", "is_local", "parse_host", "resolve", "ssh_command"]
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_PORT = 2375
@@ -167,6 +167,30 @@ def config_folder(environ: Mapping[str, str]) -> Path:
 
     home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  "~" itself where there is none
     return Path(environ.get("DOCKER_CONFIG") or f"{home}/.docker")
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to `host`, a name or an address, stays on this machine."""
+    if host == "localhost":
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def insecurity(address: Address, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What is to be warned of; None where nobody in between can do harm, or where that is not known (ssh, a socket)."""
+    if address.tls is not None:
+        verified = address.tls.verify if isinstance(address.tls, TLSConfig) else bool(address.tls.verify_mode)
+        return None if verified else printable(f"the certificate of {address} ({address.source}) is not looked at")
+    if address.scheme != "tcp" or is_local(address.target[0]):
+        return None
+    ignored = address.source == "DOCKER_HOST" and environ.get("DOCKER_CERT_PATH")
+    why = ": DOCKER_CERT_PATH does nothing without DOCKER_TLS_VERIFY" if ignored else ""
+    return printable(f"{address} ({address.source}) is not encrypted{why}")
 
 
 def environment_tls(environ: Mapping[str, str]) -> TLSConfig | None:

@@ -41,6 +41,8 @@ class TLSConfig:
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # else OpenSSL's configuration would say
+        # As Go's clients: what a certificate is for stands in its subjectAltName, and not in its common name too.
+        context.hostname_checks_common_name = False
         context.set_alpn_protocols(["http/1.1"])
         # As Go's clients: with a new handshake amid TLS 1.2, sending would have to wait for receiving.
         context.options |= ssl.OP_NO_RENEGOTIATION
