@@ -410,6 +410,13 @@ def test_tcp_keepalive_is_on() -> None:
         client.send(whole())
         sock = client._core._idle[0].sock
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            idle, interval, count = (
+                sock.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle == 30
+            assert idle + interval * count <= 100  # seconds until a silent network is told of
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert not sock.get_inheritable()
 
