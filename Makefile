@@ -1,5 +1,6 @@
 # make demo    follow the logs of all containers for a few seconds (of an engine of its own where no Docker runs)
 # make test    the C tests, then the Python tests with coverage: every kernel, every engine there is
+# make test-engines    the tests with real engines alone, on each of those that can be fetched (Debian, root)
 # make lint    formatting, linters, type checkers          make clean
 # make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
@@ -19,7 +20,9 @@ BUILT_FROM := pyproject.toml $(wildcard setup.py csrc/*.c csrc/*.h src/dockerwir
 BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_commands.py tests/cli/test_follow.py
 ONCE := --ignore=tests/engine --ignore=tests/reliability --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
 
-.PHONY: demo test lint docs reliability bench bench-layers bench-quick clean
+ENGINES := 20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8
+
+.PHONY: demo test test-engines lint docs reliability bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -32,6 +35,11 @@ test: $(VENV)/test.stamp
 	done
 	$(BIN)/python -m pytest -q --cov $(ONCE)
 	$(BIN)/python -m pytest -q tests/types tests/engine
+
+# 20.10 is this Debian's own docker.io; newer ones come beside it.
+test-engines: $(VENV)/test.stamp
+	tools/engine.sh fetch 26.1 28.5 podman-4.3 podman-5.4 podman-5.8 registry criu
+	DOCKERWIRE_TEST_ENGINES=$(ENGINES) DOCKERWIRE_REQUIRE_ENGINE=$(ENGINES) $(BIN)/python -m pytest -q tests/engine
 
 reliability: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/reliability
