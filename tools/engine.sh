@@ -1,11 +1,14 @@
 #!/bin/bash
 # A private engine for the tests, with mounts, network, processes, cgroups and data of its own. Needs root.
 #   engine.sh fetch NAME...        26.1, 28.5: Docker from a newer Debian (or what has come in its place), into the cache;
-#                                  podman-4.3, podman-5.8: that Podman with all it needs; registry: docker-registry;
-#                                  criu: what an engine needs for checkpoints, when it is there
+#                                  podman-4.3, podman-5.4, podman-5.8: that Podman with all it needs;
+#                                  registry: docker-registry; criu: what an engine needs for checkpoints, when it is there
 #   engine.sh list                 the engines that can be started here: name and program
 #   engine.sh run NAME DIR [FD]    runs one in the foreground until stdin ends, then removes all of it, DIR included; a
 #                                  line on stdin kills it and starts it anew with its data. Each start is told on stdout.
+#                                  A daemon that ends while there is a file DIR/down leaves its containers where they are,
+#                                  and is started anew among them when the file is gone; till then there is DIR/is-down.
+#                                  DIR/etc is Docker's /etc/docker.
 #                                  It listens on DIR/d.sock and, Docker with FD, on that listening socket of the caller;
 #                                  there with TLS and for known clients only where DIR/tls has {ca,cert,key}.pem.
 #   engine.sh exec DIR COMMAND...  runs COMMAND in the network of the engine that runs in DIR; it ends with the engine
@@ -22,6 +25,7 @@ fetch() { # docker.io and containerd run on an older libc; runc does not, and th
     26.1) "$here/debian.sh" unpack trixie "$cache/engine-26.1" docker.io containerd tini ;;
     28.5) "$here/debian.sh" unpack forky "$cache/engine-28.5" docker.io containerd tini-static ;;
     podman-4.3) "$here/debian.sh" root bookworm "$cache/engine-podman-4.3" podman runc containernetworking-plugins iptables ;;
+    podman-5.4) "$here/debian.sh" root trixie "$cache/engine-podman-5.4" podman crun netavark aardvark-dns nftables ;;
     podman-5.8) "$here/debian.sh" root forky "$cache/engine-podman-5.8" podman crun netavark aardvark-dns nftables ;;
     registry) "$here/debian.sh" unpack bookworm "$cache/registry" docker-registry ;;
     criu) # for checkpoints; bookworm's is too old for newer kernels, and a newer one wants its own libc
@@ -86,8 +90,20 @@ inside() { # inside DIR ROOT DAEMON ARGUMENT...: in the new namespaces, before t
     mount --rbind "$root/usr" /usr
   fi
   # The daemon is not the first process itself: others enter that one's network, which for a daemon in Go may change.
-  (export LISTEN_PID=$BASHPID; exec "$@") &
-  wait $!
+  while
+    (export LISTEN_PID=$BASHPID; exec "$@") &
+    wait $! || true
+    [ -e "$dir/down" ]
+  do
+    : > "$dir/is-down"
+    while [ -e "$dir/down" ]; do sleep 0.02; done
+    forget "$dir"
+    rm "$dir/is-down"
+  done
+}
+
+forget() { # forget DIR: the numbers of a daemon that was killed, and its socket; the numbers come again
+  rm -f "$1/pid" "$1"/exec/containerd/*.pid "$1/d.sock"
 }
 
 docker_arguments() { # docker_arguments DOCKERD DIR GROUP [FD]: sets `arguments`
@@ -152,7 +168,7 @@ run() {
 }
 
 start() { # sets `engine` and `reader`; setpriv: nothing outlives this script, however it ends
-  rm -f "$dir/pid" "$dir"/exec/containerd/*.pid "$dir/d.sock" # of one that was killed; the numbers come again
+  forget "$dir"
   setpriv --pdeathsig KILL unshare --mount --net --pid --uts --fork --mount-proc --kill-child --propagation private \
     bash "$here/engine.sh" inside "$dir" "$root" "${arguments[@]}" >> "$dir/log" 2>&1 < /dev/null 4>&- &
   engine=$!
@@ -215,5 +231,5 @@ case ${1:-} in
   exec) [ $# -ge 3 ] || die "exec DIR COMMAND..."; init=$(init_of "$2"); exec nsenter -t "$init" --net --pid "${@:3}" ;;
   join) [ $# = 3 ] || die "join DIR DIR"; join "$2" "$3" ;;
   inside) shift; inside "$@" ;;
-  *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

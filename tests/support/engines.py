@@ -60,6 +60,10 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 @dataclass
 class _Private:
     """How an engine that was started here is reached beside its API."""
@@ -75,6 +79,13 @@ class _Private:
         """Until its process is there; the one before it is gone."""
         assert self.process.stdout is not None
         self.process.stdout.readline()
+
+    def daemon(self) -> int:
+        """The process that is the engine: a child of the first one of its namespaces, as containers' keepers may be."""
+        (first,) = _children(int((self.folder / "engine").read_text()))
+        names = {child: Path(f"/proc/{child}/comm").read_text().strip() for child in _children(first)}
+        (daemon,) = (child for child, name in names.items() if name in ("dockerd", "podman"))
+        return daemon
 
     def forget_registries(self) -> None:
         """Once they are gone."""
@@ -164,6 +175,30 @@ class Engine:
         private.forget_registries()
         _wait_until_ready(self)
 
+    def kill(self, number: int) -> None:
+        """Send the daemon alone a signal: its containers and its network are not touched by that."""
+        os.kill(self._own().daemon(), number)
+
+    @contextmanager
+    def down(self, number: int) -> Iterator[None]:
+        """The daemon is ended by this signal, and started anew, and awaited, when the block is left.
+
+        Containers and network stay, but for what the daemon does to them at its end or its new start. Connections to
+        `tcp_host` are taken all the while, and answered by the new one.
+        """
+        folder = self._own().folder
+        (folder / "down").touch()
+        try:
+            self.kill(number)
+            limit = time.monotonic() + READY_SECONDS
+            while not (folder / "is-down").exists():
+                assert time.monotonic() < limit, f"engine {self.name} does not end"
+                time.sleep(0.01)
+            yield
+        finally:
+            (folder / "down").unlink()
+            _wait_until_ready(self)
+
     def join(self, other: Engine) -> Engine:
         """Both in one network from now on; the other one with its new address there."""
         subprocess.run([SCRIPT, "join", self._own().folder, other._own().folder], check=True)
@@ -238,11 +273,13 @@ def _running_engine() -> Engine:
 
 
 @contextmanager
-def running(name: str, certificates: Certificates | None = None) -> Iterator[Engine]:
+def running(
+    name: str, certificates: Certificates | None = None, config: Mapping[str, Any] | None = None
+) -> Iterator[Engine]:
     """The engine `name`: started here, and gone with all it had when the block is left. Raises Unavailable.
 
-    With `certificates` its tcp address (Docker's alone) speaks TLS, as their server. The engine "host" is left running;
-    the image is left there too, as it is for the next run.
+    With `certificates` its tcp address (Docker's alone) speaks TLS, as their server. `config` is Docker's daemon.json.
+    The engine "host" is left running; the image is left there too, as it is for the next run.
     """
     if name == "host":
         yield _describe(_running_engine())
@@ -255,6 +292,9 @@ def running(name: str, certificates: Certificates | None = None) -> Iterator[Eng
     try:
         if certificates is not None:
             shutil.copytree(certificates.server.cert.parent, folder / "tls")
+        if config is not None:
+            (folder / "etc").mkdir()
+            (folder / "etc/daemon.json").write_text(json.dumps(config))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             # The engine lives in a network of its own; a socket made here stays in this one.
             port = listener.getsockname()[1]
