@@ -58,30 +58,34 @@ class Replay:
         delay: float,
         piece: int | None,
     ) -> None:
-        if cut is not None and cut < 0:
-            raise ValueError(f"cut: {cut} is less than 0")
         if piece is not None and piece < 1:
             raise ValueError(f"piece: {piece} is less than 1")
         self._exchanges = list(exchanges)
         self._path = path
         self._tcp = tcp
-        self._cuts: dict[int, int] = {}
-        """By exchange, how many bytes of its answer are sent."""
-        if cut is not None:
-            for exchange in self._exchanges:
-                if cut < len(exchange.answer):
-                    self._cuts[exchange.number] = cut
-                    break
-                cut -= len(exchange.answer)
-        self._reset = reset
-        self._resets = reset or any(event.kind == "broken" for one in self._exchanges for event in one.events)
+        self._broken = any(map(_is_reset, (event for one in self._exchanges for event in one.events)))
         self._delay = delay
         self._piece = piece
-        self._left = list(self._exchanges)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._cleanup = contextlib.ExitStack()
         self._host: str | None = None
+        self.rewind(cut, reset)
+
+    def rewind(self, cut: int | None = None, reset: bool = False) -> None:
+        """Begin anew, to be cut elsewhere. Nobody may be connected."""
+        if cut is not None and cut < 0:
+            raise ValueError(f"cut: {cut} is less than 0")
+        self._cuts: dict[int, int] = {}
+        """By exchange, how many bytes of its answer are sent."""
+        left = sys.maxsize if cut is None else cut
+        for exchange in self._exchanges:
+            if left < len(exchange.answer):
+                self._cuts[exchange.number] = left
+                break
+            left -= len(exchange.answer)
+        self._reset = reset
+        self._left = list(self._exchanges)
         self.requests: list[Request] = []
         """What was asked, each ``(method, target, headers, body)``, as far as it has come."""
 
@@ -130,7 +134,7 @@ class Replay:
     # --- one connection ---
 
     def _talk(self, sock: socket.socket) -> None:
-        reader = _Reader(sock, self._resets and sock.family == socket.AF_UNIX)
+        reader = _Reader(sock, (self._reset or self._broken) and sock.family == socket.AF_UNIX)
         try:
             while (head := reader.head()) is not None:
                 self._answer(sock, reader, head)
@@ -141,8 +145,8 @@ class Replay:
 
     def _answer(self, sock: socket.socket, reader: _Reader, head: Request) -> None:
         with self._lock:
-            number = len(self.requests)
-            self.requests.append(head)
+            requests, number = self.requests, len(self.requests)
+            requests.append(head)
             exchange = self._pick(head)
         try:
             if exchange is None:
@@ -159,7 +163,7 @@ class Replay:
                 reader.drain()
                 raise _Cut
         finally:
-            self.requests[number] = head._replace(body=bytes(reader.body))
+            requests[number] = head._replace(body=bytes(reader.body))
 
     def _pick(self, head: Request) -> Exchange | None:
         for exchanges in (self._left, self._exchanges[::-1]):
@@ -185,7 +189,7 @@ class Replay:
                 continue
             reader.until(due)
             if event.kind == "broken" or not event.data:
-                self._close(sock, reader, event.kind == "broken")
+                self._close(sock, reader, _is_reset(event))
             data = event.data if said else _with_accept(event.data, head)
             if cut is not None and said + len(data) > cut:
                 self._say(sock, data[: cut - said])
@@ -325,6 +329,10 @@ class _Reader:
 
 def _path(target: str) -> str:
     return _VERSION.sub("", target.partition("?")[0], count=1)
+
+
+def _is_reset(event: Event) -> bool:
+    return event.kind == "broken" and event.data == b"ECONNRESET"
 
 
 def _is_early(events: list[Event]) -> bool:
