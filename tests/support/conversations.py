@@ -171,13 +171,15 @@ async def attach(client: Any, told: list[Any]) -> None:
     made = await _create(
         client, ["sh", "-c", "cat; echo end >&2"], OpenStdin=True, StdinOnce=True, AttachStdin=True, AttachStdout=True
     )
-    async with client.attach(api.container_attach(made, stream=True, stdin=True, **_BOTH, tty=False)) as session:
-        async with client.stream(api.container_wait_stream(made, condition="next-exit")) as waiting:
-            await client.send(api.container_start(made))
-            await session.send(b"hello\n")
-            await session.send_eof()
-            await _all(session, told)
-            await _all(waiting, told)
+    async with (
+        client.attach(api.container_attach(made, stream=True, stdin=True, **_BOTH, tty=False)) as session,
+        client.stream(api.container_wait_stream(made, condition="next-exit")) as waiting,
+    ):
+        await client.send(api.container_start(made))
+        await session.send(b"hello\n")
+        await session.send_eof()
+        await _all(session, told)
+        await _all(waiting, told)
     await client.send(api.container_delete(made))
 
 

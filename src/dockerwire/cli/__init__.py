@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -143,8 +144,13 @@ def _connected(run: Callable[[Client, argparse.Namespace], int], given: argparse
             return run(client, given)
     from ..testing.tape import TapeFile
 
-    with TapeFile(given.tape) as tape, Client(given.host, **settings, tape=tape) as client:
-        return run(client, given)
+    with ExitStack() as stack:
+        try:
+            tape = stack.enter_context(TapeFile(given.tape))
+        except OSError as error:
+            complain(f"{given.tape}: {error.strerror}")
+            return 1
+        return run(stack.enter_context(Client(given.host, **settings, tape=tape)), given)
 
 
 def _alone(run: Callable[[argparse.Namespace], int], given: argparse.Namespace) -> int:

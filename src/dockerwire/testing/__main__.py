@@ -1,4 +1,4 @@
-"""``python -m dockerwire.testing``: the embedded engine as a process.
+"""``python -m dockerwire.testing``: the embedded engine, or the replay of a tape, as a process.
 
 It prints its address and runs until SIGINT or SIGTERM.
 """
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from .demo import populate
 from .engine import Engine
 from .release import NEWEST, dotted
+from .replay import Replay
+from .tape import Tape
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,17 +23,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--min-api-version", help="the lowest API version it accepts")
     parser.add_argument("--socket", metavar="PATH", help="where to make its unix socket")
     parser.add_argument("--demo", action="store_true", help="with a handful of containers that write logs")
+    parser.add_argument("--tape", metavar="FILE", help="answer as this recording does")
     given = parser.parse_args(arguments)
+    engine: Engine | Replay
     try:
-        engine = Engine(given.api_version, min_api_version=given.min_api_version, path=given.socket)
-    except ValueError as error:
+        if given.tape is not None:
+            engine = Tape.load(given.tape).replay(given.socket)
+        else:
+            engine = Engine(given.api_version, min_api_version=given.min_api_version, path=given.socket)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda number, frame: stop.set()) for number in signals]
     try:
         with engine:
-            if given.demo:
+            if given.demo and isinstance(engine, Engine):
                 populate(engine)
             print(engine.host, flush=True)
             stop.wait()

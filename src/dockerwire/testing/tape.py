@@ -150,7 +150,7 @@ class Tape(_Recorder):
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tape:
         """Read a file. Raises `OSError`, and ValueError where it is no tape, or one of a newer kind."""
-        with Path(path).open(encoding="ascii") as file:
+        with Path(path).open(encoding="ascii", errors="replace") as file:
             return cls(_read(file, str(path)))
 
     @classmethod
@@ -263,26 +263,24 @@ def _line(event: Event) -> str:
 
 def _read(lines: Iterable[str], name: str) -> Iterator[Event]:
     number = 0
-    try:
-        for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, 1):
+        try:
             found = json.loads(line)
             if number == 1:
-                if found["dockerwire tape"] != FORMAT:
-                    raise ValueError(f"{name}: a tape of format {found['dockerwire tape']!r}; this reads {FORMAT}")
-                continue
-            (kind,) = found.keys() & {"sent", "received", "broken", "closed"}
-            data = found[kind]
-            blank = isinstance(data, int)
-            yield Event(
-                found["connection"],
-                found["exchange"],
-                found["at"],
-                kind,
-                bytes(data) if blank else data.encode("latin-1"),
-                blank,
-            )
-    except (LookupError, TypeError, AttributeError, UnicodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{name}: line {number} is none of a tape") from error
+                kind, found = "", found["dockerwire tape"]
+            else:
+                (kind,) = found.keys() & {"sent", "received", "broken", "closed"}
+                data = found[kind]
+                blank = isinstance(data, int)
+                data = bytes(data) if blank else data.encode("latin-1")
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            if number > 1 and not line.endswith("\n"):
+                return  # whoever wrote it was stopped there
+            raise ValueError(f"{name}: line {number} is none of a tape") from error
+        if kind:
+            yield Event(found["connection"], found["exchange"], found["at"], kind, data, blank)
+        elif found != FORMAT:
+            raise ValueError(f"{name}: a tape of format {found!r}; this reads {FORMAT}")
     if not number:
         raise ValueError(f"{name}: an empty file is no tape")
 

@@ -1,0 +1,376 @@
+"""Tapes: their files, and what a replay says to whom."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dockerwire import APIError, Client, ConnectError, ConnectionLost, Frame, Timeouts, Truncated
+from dockerwire.testing import Engine, Tape, TapeFile
+from dockerwire.testing.tape import Event
+from tests.support.forks import in_a_child
+from tests.support.peers import Peer, answers, ok
+
+LIST = b"GET /v1.44/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n"
+LOGS: Any = {"stdout": True, "stderr": True, "tty": False}
+
+
+def exchange(path: str, *bodies: bytes, method: str = "GET") -> Tape:
+    """A tape on which each request for `path` got the next body."""
+    tape = Tape(redact=False)
+    for body in bodies:
+        track = tape.track()
+        track.sent(f"{method} {path} HTTP/1.1\r\nHost: docker\r\n\r\n".encode())
+        track.received(ok(body, b"Content-Type: application/json"))
+        track.closed()
+    return tape
+
+
+def recorded() -> Tape:
+    """Lists, logs, and a container that echoes its input."""
+    tape = Tape(redact=False)
+    with Engine(api_version="1.44") as engine, Client(engine.host, tape=tape) as client:
+        engine.container("web", output=[(1, b"one\n"), (2, b"two\n")])
+        converse(client)
+    return tape
+
+
+def converse(client: Client) -> list[Any]:
+    found: list[Any] = [[one["Names"] for one in client.containers.list()]]
+    with client.containers.logs("web", **LOGS) as items:
+        found.append(list(items))
+    made = client.containers.create({"Image": "busybox", "Cmd": ["cat"], "OpenStdin": True, "StdinOnce": True})["Id"]
+    with client.containers.attach(made, stream=True, stdin=True, stdout=True, tty=False) as session:
+        client.containers.start(made)
+        session.send(b"hello\n")
+        found.append(next(session))
+        session.send_eof()
+        found += [list(session), session.ended]
+    found.append(client.containers.wait(made)["StatusCode"])
+    return found
+
+
+FOUND = [[["/web"]], [Frame(1, b"one\n"), Frame(2, b"two\n")], Frame(1, b"hello\n"), [], "eof", 0]
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_has_all_of_it(tmp_path: Path) -> None:
+    tape = recorded()
+    tape.save(tmp_path / "x.tape")
+    loaded = Tape.load(tmp_path / "x.tape")
+    assert loaded.events == tape.events
+    assert loaded.exchanges == tape.exchanges
+    assert loaded.size == tape.size == sum(len(one.answer) for one in tape.exchanges)
+    with Client("unix:///nosuch", tape=loaded) as client, pytest.raises(ConnectError):
+        client.system.ping()
+    assert loaded.events == tape.events
+    loaded.track().sent(LIST)  # it goes on behind what it had
+    assert loaded.events[-1].exchange == tape.events[-1].exchange + 1
+    assert loaded.events[-1].connection == max(event.connection for event in tape.events) + 1
+
+
+def test_a_line_for_each_event(tmp_path: Path) -> None:
+    events = [
+        Event(0, 0, 0.5, "sent", b"GET / HTTP/1.1\r\n\r\n"),
+        Event(0, 0, 0.75, "sent", bytes(70_000), True),
+        Event(0, 0, 1.0, "received", b"\x00\xff"),
+        Event(0, 0, 1.5, "received"),
+        Event(0, 0, 1.5, "broken", b"ECONNRESET"),
+        Event(0, 0, 2.0, "closed"),
+    ]
+    Tape(events).save(tmp_path / "x.tape")
+    first, *lines = map(json.loads, (tmp_path / "x.tape").read_text("ascii").splitlines())
+    assert first["dockerwire tape"] == 1
+    at = {"connection": 0, "exchange": 0}
+    assert lines == [
+        {**at, "at": 0.5, "sent": "GET / HTTP/1.1\r\n\r\n"},
+        {**at, "at": 0.75, "sent": 70_000},
+        {**at, "at": 1.0, "received": "\x00\xff"},
+        {**at, "at": 1.5, "received": ""},
+        {**at, "at": 1.5, "broken": "ECONNRESET"},
+        {**at, "at": 2.0, "closed": ""},
+    ]
+    assert Tape.load(tmp_path / "x.tape").events == events
+
+
+HEADER = '{"dockerwire tape": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "empty"),
+        ("hello\n", "line 1 is none"),
+        ('{"a": 1}\n', "line 1 is none"),
+        ("[]\n", "line 1 is none"),
+        ('{"dockerwire tape": 2}\n', "format 2"),
+        (HEADER + '{"connection": 0, "exchange": 0, "at": 0}\n', "line 2 is none"),
+        (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": "", "received": ""}\n', "line 2 is none"),
+        (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": null}\n', "line 2 is none"),
+        (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": "\\u0100"}\n', "line 2 is none"),
+        (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": "x"\n', "line 2 is none"),
+        (HEADER + "\N{SNOWMAN}\n", "line 2 is none"),
+    ],
+)
+def test_what_is_no_tape(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "x.tape").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=says):
+        Tape.load(tmp_path / "x.tape")
+
+
+def test_a_last_line_that_was_not_finished(tmp_path: Path) -> None:
+    line = '{"connection": 0, "exchange": 0, "at": 0, "sent": "x"}'
+    for end in range(len(line)):
+        (tmp_path / "x.tape").write_text(f"{HEADER}{line}\n{line[:end]}")
+        assert Tape.load(tmp_path / "x.tape").events == [Event(0, 0, 0, "sent", b"x")]
+
+
+def test_a_file_is_written_as_it_goes_and_is_the_owners(tmp_path: Path) -> None:
+    path = tmp_path / "x.tape"
+    with TapeFile(path, redact=False) as tape, Peer(answers(ok(b"[]"))) as peer:
+        with Client(peer.host, version="1.44", tape=tape) as client:
+            client.containers.list()
+            assert Tape.load(path).exchanges[0].answer == ok(b"[]")
+        client = Client(peer.host, version="1.44", tape=tape)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [event.kind for event in Tape.load(path).events] == ["sent", "received", "closed"]
+    with Peer(answers(ok(b"[]"))) as peer, Client(peer.host, version="1.44", tape=tape) as client:
+        client.containers.list()  # after the block nothing is written, and nothing fails
+    assert len(Tape.load(path).events) == 3
+
+
+def test_a_full_disk_ends_the_tape_and_not_the_client() -> None:
+    def talk() -> None:
+        with (
+            TapeFile("/dev/full") as tape,
+            Peer(answers(ok(b"[]"))) as peer,
+            Client(peer.host, version="1.44", tape=tape) as client,
+        ):
+            assert client.containers.list() == []
+
+    with pytest.raises(OSError, match="No space left"):
+        talk()
+
+
+def test_a_forked_child_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.tape"
+    with TapeFile(path) as tape, Peer(answers(ok(b"[]"))) as peer:
+        client = Client(peer.host, version="1.44", tape=tape)
+        client.containers.list()
+        in_a_child(client.close)
+        client.close()
+    assert [event.kind for event in Tape.load(path).events] == ["sent", "received", "closed"]
+
+
+# --- replay ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("faults", [{}, {"piece": 1}, {"piece": 100}, {"tcp": True, "piece": 7}], ids=str)
+def test_a_replay_says_what_was_said(faults: Any) -> None:
+    tape = recorded()
+    with tape.replay(**faults) as replay, Client(replay.host) as client:
+        assert converse(client) == FOUND
+        asked = [(one.method, one.target) for one in replay.requests]
+    assert asked == [(one.method, one.target) for one in tape.exchanges]
+    assert json.loads(replay.requests[3].body)["Cmd"] == ["cat"]
+
+
+def test_on_sockets_that_are_given() -> None:
+    tape = exchange("/v1.44/containers/json", b"[]")
+    with tape.replay() as replay:
+        with Client(replay.connect(), version="1.44") as client:
+            assert client.containers.list() == []
+        ours, theirs = socket.socketpair()
+        replay.serve(theirs)
+        with Client(ours, version="1.44") as client:
+            assert client.containers.list() == []
+
+
+def test_at_a_path_that_is_gone_afterwards(tmp_path: Path) -> None:
+    path = str(tmp_path / "engine.sock")
+    replay = exchange("/v1.44/containers/json", b"[]").replay(path)
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = replay.host
+    with replay:
+        assert replay.host == f"unix://{path}"
+        with Client(replay.host, version="1.44") as client:
+            assert client.containers.list() == []
+    assert not Path(path).exists()
+    with pytest.raises(RuntimeError, match="once"):
+        replay.__enter__()
+
+
+def test_which_answer_a_request_gets() -> None:
+    tape = exchange("/v1.44/containers/json", b'["one"]', b'["two"]')
+    other = exchange("/v1.44/containers/json?all=1", b'["all"]')
+    tape = Tape([*tape.events, *(event._replace(exchange=2, connection=2) for event in other.events)])
+    with tape.replay() as replay, Client(replay.host, version="1.44") as client:
+        assert client.containers.list(all=True) == ["all"]  # the one that is just so
+        assert [client.containers.list() for _ in range(3)] == [["one"], ["two"], ["two"]]  # and the last one again
+        assert client.containers.list(limit=3) == ["all"]  # of the same path
+        with Client(replay.host, version="1.41") as older:
+            assert older.containers.list() == ["all"]
+        with pytest.raises(APIError, match=r"the tape has no answer to GET /v1\.44/images/json") as caught:
+            client.images.list()
+        assert caught.value.status == 501
+        with pytest.raises(APIError):
+            client.containers.prune()
+        assert replay.requests[-1].method == "POST"
+
+
+def test_rewound() -> None:
+    with exchange("/v1.44/containers/json", b'["one"]', b'["two"]').replay() as replay:
+        for cut, expected in ((None, ["one"]), (10, ConnectionLost), (None, ["one"])):
+            replay.rewind(cut)
+            with Client(replay.host, version="1.44") as client:
+                if expected is ConnectionLost:
+                    with pytest.raises((ConnectionLost, Truncated)):
+                        client.containers.list()
+                else:
+                    assert client.containers.list() == expected
+            assert len(replay.requests) == 1
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])
+@pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
+def test_cut(reset: bool, tcp: bool) -> None:
+    tape = exchange("/v1.44/containers/json", b'["one"]', b'["two"]')
+    first = len(tape.exchanges[0].answer)
+    for cut in (0, 5, first - 1, first, first + 20, tape.size - 1):
+        with tape.replay(cut=cut, reset=reset, tcp=tcp) as replay, Client(replay.host, version="1.44") as client:
+            if cut >= first:
+                assert client.containers.list() == ["one"]
+            with pytest.raises((ConnectionLost, Truncated)) as caught:
+                client.containers.list()
+            assert ("reset" in str(caught.value)) is reset
+    with tape.replay(cut=tape.size, reset=reset, tcp=tcp) as replay, Client(replay.host, version="1.44") as client:
+        assert [client.containers.list() for _ in range(2)] == [["one"], ["two"]]
+
+
+def test_what_was_reset_is_reset() -> None:
+    tape = Tape()
+    track = tape.track()
+    track.sent(LIST)
+    track.received(b"HTTP/1.1 200 OK\r\n")
+    track.broken(ConnectionResetError(104, "reset"))
+    track.closed()
+    with (
+        tape.replay() as replay,
+        Client(replay.host, version="1.44") as client,
+        pytest.raises(ConnectionLost, match="reset"),
+    ):
+        client.containers.list()
+
+
+def test_delayed() -> None:
+    tape = exchange("/v1.44/containers/json", b"[]")
+    begin = time.monotonic()
+    with tape.replay(delay=0.05, piece=30) as replay, Client(replay.host, version="1.44") as client:
+        assert client.containers.list() == []
+    assert time.monotonic() - begin > 0.05 * (tape.size // 30)
+    with (
+        tape.replay(delay=60) as replay,
+        Client(replay.host, version="1.44", timeout=0.05) as client,
+        pytest.raises(TimeoutError),
+    ):
+        client.containers.list()
+    assert time.monotonic() - begin < 30  # it does not wait for what it would say
+
+
+def test_input_is_waited_for() -> None:
+    tape = recorded()
+    with tape.replay() as replay, Client(replay.host, timeout=Timeouts(idle=0.1)) as client:
+        client.containers.create({"Image": "busybox"})
+        made = next(one for one in tape.exchanges if one.target.endswith("stdout=1") and one.method == "POST")
+        container = made.target.split("/")[3]
+        with client.containers.attach(container, stream=True, stdin=True, stdout=True, tty=False) as session:
+            session.send(b"hell")
+            with pytest.raises(TimeoutError):  # one byte is missing, and the end of the line
+                next(session)
+        with client.containers.attach(container, stream=True, stdin=True, stdout=True, tty=False) as session:
+            session.send(b"hello\n")
+            assert next(session) == Frame(1, b"hello\n")
+            with pytest.raises(TimeoutError):  # the end comes after that of the input
+                next(session)
+
+
+def test_an_answer_before_the_end_of_the_request() -> None:
+    tape = Tape()
+    track = tape.track()
+    track.sent(b"POST /v1.44/images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 8\r\nExpect: 100-continue\r\n\r\n")
+    track.received(b"HTTP/1.1 100 Continue\r\n\r\n")
+    track.sent(b"12345678")
+    track.received(ok(b"{}"))
+    assert len(tape.exchanges) == 1
+    assert [event.data for event in tape.events if event.blank] == [bytes(8)]
+    with tape.replay() as replay:
+        sock = replay.connect()
+        with sock:
+            sock.settimeout(10)
+            sock.sendall(b"POST /v1.44/images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 8\r\n\r\n")
+            assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"abcd")
+            assert select.select([sock], [], [], 0.05)[0] == []
+            sock.sendall(b"efgh")
+            assert sock.recv(100) == ok(b"{}")
+            sock.sendall(b"POST /v1.44/images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n")
+            assert sock.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"  # it goes on
+        assert replay.requests[0].body == b"abcdefgh"
+
+
+def test_garbage_is_no_request() -> None:
+    with exchange("/v1.44/containers/json", b"[]").replay() as replay, replay.connect() as sock:
+        sock.sendall(b"what is this?\r\n\r\n")
+        assert sock.recv(100) == b""
+        assert replay.requests[-1].body == b"what is this?\r\n\r\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("cut", -1), ("piece", 0)])
+def test_impossible_faults(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=name):
+        Tape().replay(**{name: value})
+
+
+def test_of_bytes() -> None:
+    tape = Tape.of(LIST, b"HTTP/1.1 200 OK\r\n\r\n[1]")
+    with tape.replay() as replay, Client(replay.host, version="1.44") as client:
+        assert client.containers.list() == [1]
+    assert [event.kind for event in tape.events] == ["sent", "received", "received"]
+
+
+# --- as programs -----------------------------------------------------------------------------------------------------
+
+
+def test_a_server_for_any_client(tmp_path: Path) -> None:
+    exchange("/containers/json", b"[]").save(tmp_path / "x.tape")
+    command = [sys.executable, "-m", "dockerwire.testing", "--tape", tmp_path / "x.tape", "--socket", tmp_path / "s"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        host = process.stdout.readline().strip()
+        assert host == f"unix://{tmp_path}/s"
+        with Client(host, version="1.44") as client:
+            assert client.containers.list() == []
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_server_of_no_tape(tmp_path: Path) -> None:
+    (tmp_path / "x.tape").write_text("hello\n")
+    for name, says in (("x.tape", "line 1 is none of a tape"), ("nosuch", "No such file")):
+        command = [sys.executable, "-m", "dockerwire.testing", "--tape", tmp_path / name]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert says in done.stderr
