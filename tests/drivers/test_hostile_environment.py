@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from dockerwire import ConnectError, TLSConfig, resolve
+from dockerwire import APIError, ConnectError, TLSConfig, resolve
 from tests.support.exchanges import attach, frames, whole
-from tests.support.peers import Peer, answers, ok
+from tests.support.peers import Peer, Talk, answers, ok
 from tests.support.tls import Certificates, over_tls, server_context
 from tests.support.worlds import World, scenario
 
@@ -164,3 +164,40 @@ async def test_bundles_that_are_broken(
         async with world.client(peer.host, tls=TLSConfig(ca=certificates.ca), version="1.44") as client:
             await every_verb(client)
         check(peer)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD"])
+@scenario
+async def test_nobody_is_followed(world: World, trap: Trap, method: str) -> None:
+    """Wherever an answer points to, nothing is asked there, nor a second time here; and no cookie is kept."""
+    places = [f"http://{trap.address}/", f"//{trap.address}/v1.44/whole", "/elsewhere", "?"]
+    statuses = [b"300", b"301", b"302", b"303", b"305", b"307", b"308", b"401", b"407"]
+
+    def script(talk: Talk) -> None:
+        for number, status in enumerate(statuses):
+            if talk.request() is None:
+                return
+            challenge = f'Bearer realm="http://{trap.address}/token",service="r"'
+            place = places[number % len(places)]
+            fields = [
+                f"Location: {place}",
+                f"Content-Location: {place}",
+                f"Refresh: 0; url={place}",
+                f"Link: <{place}>; rel=preload",
+                f"WWW-Authenticate: {challenge}",
+                f"Proxy-Authenticate: {challenge}",
+                "Set-Cookie: a=sesame",
+                f'Alt-Svc: h2="{trap.address}"',
+            ]
+            talk.send(b"HTTP/1.1 %b Elsewhere\r\n" % status, "\r\n".join(fields).encode(), b"\r\n")
+            talk.send(b"Content-Length: 0\r\n\r\n")
+
+    with Peer(script) as peer:
+        async with world.client(peer.host, version="1.44") as client:
+            for status in statuses:
+                with pytest.raises(APIError) as refusal:
+                    await client.send(whole(method, body=b"x" if method in ("POST", "PUT") else None))
+                assert refusal.value.status == int(status)
+        assert peer.connections == 1
+        assert [asked.target for asked in peer.requests] == ["/v1.44/whole"] * len(statuses)
+        assert not any({"authorization", "cookie"} & set(asked.headers) for asked in peer.requests)
