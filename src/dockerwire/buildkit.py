@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from .errors import LimitExceeded, Malformed, StreamError, printable
+from .errors import LimitExceeded, Malformed, StreamError, printable, without_users
 from .wire import base64text
 
 __all__ = [
@@ -305,7 +305,7 @@ class BuildFailure(NamedTuple):
 
     def __str__(self) -> str:
         text = self.message.strip() if self.step is None else f"{self.step.name}: {self.message.strip()}"
-        return printable(text if len(text) <= 2048 else f"{text[:2048]}…")
+        return printable(without_users(text if len(text) <= 2048 else f"{text[:2048]}…"))
 
 
 Change = Step | VertexStatus | VertexLog | VertexWarning

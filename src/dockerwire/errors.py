@@ -28,12 +28,13 @@
 
 and its one warning, `InsecureWarning`.
 
-Text that came from outside is escaped before it enters a message, so that ``str(error)`` is always safe to print;
-the attributes keep it as it was sent.
+Text that came from outside is escaped before it enters a message, and users and passwords are taken out of its URLs, so
+that ``str(error)`` is always safe to print; the attributes keep it as it was sent.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,10 +67,12 @@ __all__ = [
     "WaitError",
     "api_error",
     "printable",
+    "without_users",
 ]
 
 
 _SHOWN = 2048  # characters of a message
+_USER = re.compile(r"(?<=://)[^\s/@]*@")
 
 
 def printable(text: str) -> str:
@@ -79,10 +82,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def without_users(text: str) -> str:
+    """`text` with the users and passwords taken out of its URLs."""
+    return _USER.sub("…@", text)
+
+
 def _shown(message: str) -> str:
-    """A peer's message as it stands in an exception's text: printable, and not endless."""
+    """A peer's message as it stands in an exception's text: printable, not endless, its URLs without their users."""
     text = message.strip()
-    return printable(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    return printable(without_users(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"))
 
 
 class DockerWireError(Exception):

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
-from .errors import LimitExceeded, StreamError, printable
+from .errors import LimitExceeded, StreamError, printable, without_users
 
 __all__ = ["Change", "Failure", "Layer", "Message", "Phase", "Progress", "Step"]
 
@@ -164,7 +164,7 @@ class Failure(NamedTuple):
     code: int | None = None
 
     def __str__(self) -> str:
-        return printable(self.message.strip() or "no message")
+        return printable(without_users(self.message.strip()) or "no message")
 
 
 Change = Layer | Step | Message | Failure

@@ -14,6 +14,7 @@ import pytest
 from dockerwire import __version__, kernel
 from dockerwire.cli import main
 from dockerwire.testing import Engine
+from tests.support.peers import Peer, answers, ok
 
 LINES = [(1, b"out 1\n"), (2, b"err 1\n"), (1, b"out 2\n"), (2, b"bad \xff\x1b[2J\n")]
 
@@ -57,6 +58,17 @@ def test_the_api_version_can_be_fixed(engine: Engine, run: Any):
     assert documents(out)[0]["Client"]["ApiVersion"] == "1.40"
     assert run("--api-version", "1.24", "version")[0] == 1
     assert run("--api-version", "new", "version")[0] == 2
+
+
+@pytest.mark.parametrize("body", [b"5", b"[5]", b"{}", b'"x"', b"[[]]", b'[{"Id": {}}]'])
+def test_an_engine_that_says_something_else(run: Any, body: bytes):
+    """One line, whatever it is."""
+    for command in (["version"], ["ps"], ["logs", "web"], ["events"], ["stats", "web"], ["inspect", "web"]):
+        with Peer(answers(ok(body))) as peer:
+            code, _, err = run("-H", peer.host, "--api-version", "1.44", *command)
+        assert code in (0, 1)
+        assert (code, err.count("\n")) in ((0, 0), (1, 1)), (command, err)
+        assert err == "" or err.startswith("dockerwire: ")
 
 
 def test_what_is_insecure_is_one_line(run: Any):

@@ -461,3 +461,11 @@ def test_the_certificates_that_are_not_used() -> None:
     ):
         address = resolve(environ={"DOCKER_HOST": "tcp://h:1", **environ})
         assert insecurity(address, environ) == f"tcp://h:1 (DOCKER_HOST) is not encrypted{more}"
+
+
+def test_a_password_with_a_slash_is_no_path() -> None:
+    """`bob:/sesame@h` would else be the host bob, and the rest shown wherever the address is."""
+    for text in ("tcp://bob:/sesame@h:1", "tcp://bob/sesame@h:1", "bob:/sesame@h:1"):
+        with pytest.raises(ConfigError) as error:
+            parse_host(text)
+        assert "sesame" not in str(error.value)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .. import api, context, registry
 from ..buildkit import BuildProgress, Change, Step, VertexLog, VertexStatus
 from ..drivers.sync import Client
-from ..errors import ConfigError, DockerWireError, StreamError
+from ..errors import ConfigError, DockerWireError, StreamError, without_users
 from ..reference import parse
 from ..wire.host import resolve
 from ..wire.request import StreamRequest
@@ -291,7 +291,7 @@ class Lines(Quiet["Iterable[Change]"]):
         if self._ended.get(step.id) != step.state:  # or it ran once more, and no different
             end = _ENDS[step.state]
             if step.state == "failed":
-                end += f": {safe(step.error.strip())}"
+                end += f": {safe(without_users(step.error.strip()))}"
             elif step.state == "done" and step.completed_ns is not None:
                 end += f" {step.duration_ns / 1e9:.1f}s"
             self._ended[step.id] = step.state

@@ -86,6 +86,14 @@ class RegistryAuth:
         """The value of ``X-Registry-Auth``: base64url with padding (moby ``api/pkg/authconfig``)."""
         return _header(self.config())
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RegistryAuth):
+            return NotImplemented
+        import hmac
+
+        # In a time that does not tell how much of a guess is right.
+        return hmac.compare_digest(dumps(self.config()), dumps(other.config()))
+
     def __repr__(self) -> str:
         return f"<RegistryAuth {', '.join(self.config()) or 'empty'}>"
 

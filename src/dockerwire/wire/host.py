@@ -81,7 +81,7 @@ def parse_host(text: str, source: str = "host=") -> Address:
     if scheme == "tcp":
         host, port, path = _host_and_port(rest, shown, source, "tcp://HOST:PORT")
         path = path.rstrip("/")
-        if path and not PATH.fullmatch(path):
+        if path and ("@" in path or not PATH.fullmatch(path)):  # that of a password with a slash in it
             raise ConfigError(f"{source}: {shown!r} is not an address: tcp://HOST:PORT is expected", "address")
         return Address("tcp", (host or "localhost", port or DEFAULT_PORT), source=source, path=path)
     if scheme == "ssh":
