@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -19,6 +18,7 @@ import pytest
 from dockerwire import Client, ConnectError, ConnectionLost, Frame, Timeout, TransportError, Truncated
 from dockerwire.drivers import connection as driver
 from tests.support.exchanges import attach, chunked, frame, frames, whole
+from tests.support.fakessh import FakeSSH
 from tests.support.forks import in_a_child
 from tests.support.peers import Peer, Talk, answers, ok
 from tests.support.sessions import both_ways
@@ -29,53 +29,6 @@ UPGRADED = (
     b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n"
     b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 )
-
-# What `docker system dial-stdio` does at the other end; it tells how it was called.
-RELAY = """\
-import json, os, socket, sys, threading
-
-code = 0
-with open(sys.argv[2], "a") as calls:
-    calls.write(json.dumps([os.getpid(), os.getsid(0), *sys.argv[3:]]) + "\\n")
-engine = socket.socket(socket.AF_UNIX)
-engine.connect(sys.argv[1])
-
-def outwards():
-    while data := os.read(0, 65536):
-        engine.sendall(data)
-    engine.shutdown(socket.SHUT_WR)
-
-threading.Thread(target=outwards, daemon=True).start()
-while data := engine.recv(65536):
-    view = memoryview(data)
-    while view:
-        view = view[os.write(1, view):]
-os._exit(0)
-"""
-
-
-class FakeSSH:
-    """A program `ssh`, first on PATH."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        self._calls = folder / "calls"
-        (folder / "relay.py").write_text(RELAY)
-        self._relay = f"exec {sys.executable} -IS {folder}/relay.py"
-
-    def plays(self, script: str) -> None:
-        (self.bin / "ssh").write_text(f"#!/bin/sh\n{script}\n")
-        (self.bin / "ssh").chmod(0o755)
-
-    def reaches(self, peer: Peer, before: str = "") -> None:
-        """It connects to `peer`, once it has done what is to be done before."""
-        self.plays(f'{before}\n{self._relay} {peer.host.removeprefix("unix://")} {self._calls} "$@"')
-
-    @property
-    def calls(self) -> list[Any]:
-        """Of each call the process, its session and the arguments."""
-        return [json.loads(line) for line in self._calls.read_text().splitlines()]
 
 
 @pytest.fixture

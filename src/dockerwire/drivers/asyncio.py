@@ -126,6 +126,7 @@ async def _ready(fd: int, effect: Wait) -> tuple[bool, bool]:
         if not future.done():
             future.set_result((readable, writable))
 
+    pid = os.getpid()
     timer = None if effect.seconds is None else loop.call_later(effect.seconds, wake, False, False)
     if effect.read:
         loop.add_reader(fd, wake, True, False)
@@ -136,7 +137,8 @@ async def _ready(fd: int, effect: Wait) -> tuple[bool, bool]:
     finally:
         if timer is not None:
             timer.cancel()
-        if effect.read:
-            loop.remove_reader(fd)
-        if effect.write:
-            loop.remove_writer(fd)
+        if pid == os.getpid():  # the loop of the process we were forked from goes on
+            if effect.read:
+                loop.remove_reader(fd)
+            if effect.write:
+                loop.remove_writer(fd)

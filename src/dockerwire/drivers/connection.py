@@ -63,6 +63,8 @@ class Connection:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
+        if self._pid != os.getpid():
+            raise ConnectionLost("the connection is that of the process which this one was forked from", "body")
         with self._lock:
             self.check()
             self._users += 1
@@ -97,6 +99,15 @@ class Connection:
         """Once nobody uses them."""
         self.unwatch()
         self.sock.close()
+
+    def remains(self) -> Callable[[], None]:
+        """What closes it once it is gone itself. Nothing of it may be kept by this."""
+        return self.sock.close
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody is between the beginning and the end of ``with connection:``."""
+        return self._users > 0
 
     def unwatch(self) -> None:
         """No loop watches the socket any more: else it would watch whatever gets its number next."""
@@ -345,6 +356,18 @@ class SSHConnection(Connection):
         super()._close_descriptors()
         self._stderr.close()
 
+    def remains(self) -> Callable[[], None]:
+        sock, process, stderr, pid = self.sock, self._process, self._stderr, self._pid
+
+        def close() -> None:
+            sock.close()
+            stderr.close()
+            if pid == os.getpid():
+                process.kill()
+                process.wait()
+
+        return close
+
     def receive_now(self) -> Buffer:
         data = super().receive_now()
         if data:
@@ -379,11 +402,16 @@ class SSHConnection(Connection):
         return f"ssh closed its output: {text}" if code is None else f"ssh ended with exit code {code}: {text}"
 
 
-def connect(address: Address, context: ssl.SSLContext | None, seconds: float | None) -> Steps[Connection]:
-    """A connection to `address`, with TLS where there is a `context`. Raises `ConnectError` and `Timeout`."""
+def connect(
+    address: Address, context: ssl.SSLContext | None, seconds: float | None, undo: list[Callable[[], None]]
+) -> Steps[Connection]:
+    """A connection to `address`, with TLS where there is a `context`. Raises `ConnectError` and `Timeout`.
+
+    What closes all that is made goes to `undo`, to be called where something else is raised.
+    """
     deadline = Deadline("connect", seconds)
     if address.scheme == "ssh":
-        return _ssh(address, seconds)
+        return _ssh(address, seconds, undo)
     if isinstance(address.target, str):
         places: list[Any] = [(socket.AF_UNIX, address.target)]
     else:
@@ -400,7 +428,7 @@ def connect(address: Address, context: ssl.SSLContext | None, seconds: float | N
         try:
             # An address where nobody answers may not use up the time of those after it.
             share = deadline.share(len(places) - number)
-            sock = yield from _connect(family, place, share)
+            sock = yield from _connect(family, place, share, undo)
             return (yield from over(sock, address, context, share))
         except OSError as error:
             refusal = error
@@ -429,7 +457,7 @@ def over(
     return connection
 
 
-def _ssh(address: Address, seconds: float | None) -> Connection:
+def _ssh(address: Address, seconds: float | None, undo: list[Callable[[], None]]) -> Connection:
     import subprocess
 
     with ExitStack() as theirs, ExitStack() as ours:
@@ -459,12 +487,15 @@ def _ssh(address: Address, seconds: float | None) -> Connection:
                 advice = f"the program `ssh` cannot be run: {error.strerror}"
             reason = "no-ssh" if error.errno in (errno.ENOENT, errno.EACCES) else ""
             raise ConnectError(f"{address} ({address.source}): {advice}", reason) from error
+        connection = SSHConnection(sock, process, stderr)
+        undo.append(connection.remains())
         ours.pop_all()
-        return SSHConnection(sock, process, stderr)
+        return connection
 
 
-def _connect(family: int, place: Any, deadline: Deadline) -> Steps[socket.socket]:
+def _connect(family: int, place: Any, deadline: Deadline, undo: list[Callable[[], None]]) -> Steps[socket.socket]:
     sock = socket.socket(family, socket.SOCK_STREAM)
+    undo.append(sock.close)
     try:
         sock.setblocking(False)
         yield from _connected(sock, place, deadline)

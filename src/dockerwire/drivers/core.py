@@ -15,7 +15,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -435,6 +435,30 @@ class _Negotiation:
         return self.ended or self._pid != os.getpid()
 
 
+class _Busy:
+    """The connections in use. One that nobody holds any more is closed: an interrupt can strike anywhere."""
+
+    def __init__(self) -> None:
+        self._remains: dict[weakref.ref[Connection], Callable[[], None]] = {}
+
+    def add(self, connection: Connection) -> None:
+        self._remains[weakref.ref(connection, self._dropped)] = connection.remains()
+
+    def discard(self, connection: Connection) -> None:
+        self._remains.pop(weakref.ref(connection), None)
+
+    def _dropped(self, reference: weakref.ref[Connection]) -> None:
+        remains = self._remains.pop(reference, None)
+        if remains is not None:
+            remains()
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter([connection for reference in list(self._remains) if (connection := reference()) is not None])
+
+    def __len__(self) -> int:
+        return len(self._remains)
+
+
 class Core:
     """What the clients of all worlds are: an address, a version, idle connections; and the steps of each verb."""
 
@@ -480,8 +504,7 @@ class Core:
         self._tape = tape
         self._awaits = awaits
         self._idle: list[Connection] = []
-        # Weak, so that a connection nobody holds any more (an interrupt can strike anywhere) is not kept open by this.
-        self._busy: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._busy = _Busy()
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._closed = False
@@ -529,30 +552,44 @@ class Core:
                     self._given.close()
                 self._pid, self._idle, self._given = os.getpid(), [], None
             while self._idle:
-                connection = self._idle.pop()
+                connection = self._idle[-1]
+                self._busy.add(connection)  # at any time it is in one of the two
+                self._idle.pop()
                 if connection.alive():
-                    self._busy.add(connection)
                     return connection
                 connection.close()
+                self._busy.discard(connection)
             given, self._given = self._given, None
+        undo: list[Callable[[], None]] = []
+        try:
+            connection = yield from self._connect(address, given, seconds, undo)
+            self._use(connection)
+        except BaseException:  # wherever an interrupt has struck
+            for close in undo:
+                close()
+            raise
+        return connection
+
+    def _connect(
+        self, address: Address, given: socket.socket | None, seconds: float | None, undo: list[Callable[[], None]]
+    ) -> Steps[Connection]:
         context = self._ssl_context(address)
         if address.scheme != "fd":
-            connection = yield from connect(address, context, seconds)
+            connection = yield from connect(address, context, seconds, undo)
         elif given is None:
             raise ConnectError(f"{address}: the one socket this client was given is in use, or used up", "used-up")
         else:
+            undo.append(given.close)
             try:
                 given.setblocking(False)
                 given.getpeername()  # is it connected?
                 connection = yield from over(given, address, context, Deadline("connect", seconds))
             except OSError as error:
-                given.close()
                 raise error if isinstance(error, Timeout) else refused(address, error) from error
         if self._tape is not None:
             from .taped import taped
 
             connection = taped(connection, self._tape.track())
-        self._use(connection)
         return connection
 
     def _use(self, connection: Connection) -> None:
@@ -560,6 +597,7 @@ class Core:
             self._busy.add(connection)
             if self._closed:  # meanwhile
                 connection.close()
+                self._busy.discard(connection)
                 raise _client_closed()
 
     def release(self, incoming: Incoming[Any], keep: bool = True) -> None:
@@ -569,7 +607,6 @@ class Core:
             if incoming.released:
                 return
             incoming.released = True
-            self._busy.discard(connection)
             if (
                 keep
                 and incoming.sent
@@ -581,8 +618,11 @@ class Core:
             ):
                 connection.unwatch()
                 self._idle.append(connection)
+                self._busy.discard(connection)
                 return
         connection.close()
+        if not connection.in_use:
+            self._busy.discard(connection)
 
     def close(self) -> None:
         """Close everything, streams in use too."""
@@ -591,9 +631,10 @@ class Core:
             connections = [*self._idle, *self._busy]
             given, self._given = self._given, None
             self._idle = []
-            self._busy.clear()
         for connection in connections:
             connection.close()
+            if not connection.in_use:
+                self._busy.discard(connection)
         if given is not None:
             given.close()
 
