@@ -261,7 +261,7 @@ def test_requests_and_exchanges_show_none(name: str) -> None:
 @pytest.mark.parametrize("auth", [AUTH, IDENTITY, TOKEN])
 def test_credentials(auth: RegistryAuth) -> None:
     """They show nothing, are not pickled, and are compared without telling how much of a guess is right."""
-    assert found_in(f"{auth!r} {auth} {[auth]} {dict(a=auth)}") == []
+    assert found_in(f"{auth!r} {auth} {[auth]} {[{'a': auth}]}") == []
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         for what in (auth, [auth], {"a": auth}):
             with pytest.raises(TypeError, match="not pickled"):
