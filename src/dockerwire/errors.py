@@ -230,6 +230,9 @@ class LimitExceeded(ProtocolError):
 class UnsupportedVersion(DockerWireError):
     """The API version in use lacks something that was asked for, or the engine's versions and ours do not meet."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class TransportError(DockerWireError):
     """Something is wrong with the connection."""

@@ -22,8 +22,8 @@ COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
-    print(f"dockerwire: {message}", file=sys.stderr)
+    """One line on stderr, whatever is in `message`."""
+    print(f"dockerwire: {safe(message)}", file=sys.stderr)
 
 
 def colourful(stream: TextIO) -> bool:
