@@ -19,6 +19,14 @@ def test_every_example_is_run():
     assert sorted(path.name for path in EXAMPLES.glob("*.py")) == ["twisted_client.py"]
 
 
+def test_the_project_with_tests():
+    folder = EXAMPLES / "testing"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "6 passed" in done.stdout
+
+
 def test_twisted():
     version, imported, *rest = run("twisted_client.py")
     assert version == "1.55"

@@ -61,6 +61,8 @@ class Replay:
         if piece is not None and piece < 1:
             raise ValueError(f"piece: {piece} is less than 1")
         self._exchanges = list(exchanges)
+        self.size = sum(len(exchange.answer) for exchange in self._exchanges)
+        """How many bytes the answers have together: all that can be cut at."""
         self._path = path
         self._tcp = tcp
         self._broken = any(map(_is_reset, (event for one in self._exchanges for event in one.events)))

@@ -268,6 +268,7 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Event]:
             found = json.loads(line)
             if number == 1:
                 kind, found = "", found["dockerwire tape"]
+                data, blank = b"", False
             else:
                 (kind,) = found.keys() & {"sent", "received", "broken", "closed"}
                 data = found[kind]
