@@ -37,7 +37,9 @@ EXPECTED = {
     "documents.md: A decoder of your own": "Stats True\n",
     "documents.md: As they came": "True\n",
     "streams.md: To a file, a pipe, a socket": "2 frames, 8 bytes\n",
-    "testing.md: # The embedded engine": "",
+    "testing.md: The embedded engine": "",
+    "testing.md: Tapes": "['/_ping', '/v1.41/containers/json']\n",
+    "testing.md: With pytest": "",
     "progress.md: Pulls and pushes": "done 3001136 of 3001136 bytes; Downloaded newer image for alpine:latest",
     "progress.md: What containers use": "% of a CPU, ",
 }
