@@ -1,5 +1,7 @@
 """Conversations with real engines, cut off at the bytes of their answers: closed, and reset.
 
+Those of several requests are tapes; of Docker 29.7 there are answers to single ones.
+
 A cut is an error, or where nothing else can be told the documented end: a raw stream that is closed between two frames,
 or in a TTY, has `ended` "eof". What was told before is right, no request is sent twice, and nobody waits on.
 
@@ -18,11 +20,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dockerwire import DockerWireError
+from dockerwire import DockerWireError, Request
 from dockerwire.testing import Tape
 from dockerwire.testing.replay import Replay
 from dockerwire.testing.tape import Exchange
-from tests.support.conversations import CONVERSATIONS, recorded, tape
+from dockerwire.wire.decoders import Chunks
+from tests.support import captures
+from tests.support.conversations import CONVERSATIONS, everything, recorded, tape
 from tests.support.worlds import WORLDS, World
 
 SOAK = float(os.environ.get("DOCKERWIRE_SOAK", "1"))
@@ -31,8 +35,9 @@ PART = {"blocking": 1 / 40, "asyncio": 1 / 800, "trio": 1 / 800}
 SECONDS = 1.0
 LEFT_EARLY = {"stats": "/stats"}
 """Conversations whose client leaves a stream in its midst: what is cut behind that place is no loss."""
-TTY = {"attach-tty", "exec-tty"}
+UNFRAMED = {"attach-tty", "exec-tty", "session"}
 """Conversations with raw streams that have no frames."""
+EVERY_TAPE = [*recorded(), *((captures.ENGINE, name) for name in captures.REQUESTS)]
 
 
 class Outcome(NamedTuple):
@@ -43,15 +48,37 @@ class Outcome(NamedTuple):
     requests: Counter[tuple[str, str]]
 
 
-def outcome(world: World, name: str, replay: Replay) -> Outcome:
+async def ask(client: Any, request: Any, told: list[Any]) -> None:
+    """The conversation that is one request."""
+    if isinstance(request, Request):
+        told.append(await client.send(request))
+        return
+    opened = client.attach(request) if hasattr(request, "upgrade") else client.stream(request)
+    async with opened as items:
+        await everything(items, told, framed=not isinstance(request.items, Chunks))
+
+
+def tape_of(engine: str, name: str) -> Tape:
+    if engine != captures.ENGINE:
+        return tape(engine, name)
+    request = captures.REQUESTS[name]
+    head = f"{request.method} {request.target(captures.VERSION)} HTTP/1.1\r\nHost: docker\r\n\r\n"
+    return Tape.of(head.encode(), (captures.FOLDER / f"{name}.answer").read_bytes())
+
+
+def outcome(world: World, engine: str, name: str, replay: Replay) -> Outcome:
     told: list[Any] = []
     error: DockerWireError | None = None
+    version = captures.VERSION if engine == captures.ENGINE else None
 
     async def converse() -> None:
         nonlocal error
-        async with world.client(replay.host, timeout=30) as client:
+        async with world.client(replay.host, version=version, timeout=30) as client:
             try:
-                await CONVERSATIONS[name](client, told)
+                if version:
+                    await ask(client, captures.REQUESTS[name], told)
+                else:
+                    await CONVERSATIONS[name](client, told)
             except DockerWireError as met:
                 error = met
 
@@ -103,7 +130,7 @@ def check(name: str, exchange: Exchange, offset: int, reset: bool, whole: Outcom
         assert told == expected
         return
     assert not reset
-    assert is_raw_end(exchange, offset, name in TTY)
+    assert is_raw_end(exchange, offset, name in UNFRAMED)
     different = [(one, other) for one, other in zip(told, expected, strict=True) if one != other]
     assert len(different) <= 1
     for one, other in different:  # and "eof" stands behind it, as where it was whole
@@ -112,14 +139,14 @@ def check(name: str, exchange: Exchange, offset: int, reset: bool, whole: Outcom
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
-@pytest.mark.parametrize(("engine", "name"), recorded())
+@pytest.mark.parametrize(("engine", "name"), EVERY_TAPE)
 def test_a_cut_is_never_a_clean_end(engine: str, name: str, world: World) -> None:
-    made = tape(engine, name)
+    made = tape_of(engine, name)
     exchanges = made.exchanges
     ends = list(accumulate(len(exchange.answer) for exchange in exchanges))
     cuts = 0
     with made.replay() as replay:
-        whole = outcome(world, name, replay)
+        whole = outcome(world, engine, name, replay)
         assert whole.error is None
         assert whole.requests.total() == len(exchanges)
         for place in places(made, world.name, f"{engine} {name} {world.name}"):
@@ -129,7 +156,7 @@ def test_a_cut_is_never_a_clean_end(engine: str, name: str, world: World) -> Non
                 for _ in range(3):  # another process may have had the time
                     replay.rewind(place, reset)
                     begin = time.monotonic()
-                    cut = outcome(world, name, replay)
+                    cut = outcome(world, engine, name, replay)
                     seconds = time.monotonic() - begin
                     check(name, exchanges[number], offset, reset, whole, cut)
                     if seconds < SECONDS:

@@ -22,7 +22,7 @@ from dockerwire.drivers.asyncio import Client
 from dockerwire.testing import Tape
 from tests.support import engines
 
-__all__ = ["CONVERSATIONS", "ENGINES", "Conversation", "path", "recorded", "tape"]
+__all__ = ["CONVERSATIONS", "ENGINES", "Conversation", "everything", "path", "recorded", "tape"]
 
 FOLDER = Path(__file__).parents[1] / "tapes" / "engines"
 ENGINES = ("20.10", "28.5", "podman-5.8")
@@ -46,7 +46,7 @@ def conversation(function: Conversation) -> Conversation:
     return function
 
 
-async def _all(items: Any, told: list[Any], framed: bool = True) -> None:
+async def everything(items: Any, told: list[Any], framed: bool = True) -> None:
     """Everything of an open stream."""
     framed = framed and not items.tty
     got: Any = [] if framed else bytearray()
@@ -54,7 +54,7 @@ async def _all(items: Any, told: list[Any], framed: bool = True) -> None:
     while True:
         try:
             async for item in items:
-                got.extend([item] if framed else item.data)
+                got.extend([item] if framed else getattr(item, "data", item))
             break
         except StreamError as error:
             got.append(str(error))
@@ -125,7 +125,7 @@ async def refusals(client: Any, told: list[Any]) -> None:
     ):
         try:
             async with opened as items:
-                await _all(items, told)
+                await everything(items, told)
         except APIError as error:
             told.append((error.status, error.message))
 
@@ -134,7 +134,7 @@ async def refusals(client: Any, told: list[Any]) -> None:
 async def logs(client: Any, told: list[Any]) -> None:
     made = await _run(client, LINES)
     async with client.stream(api.container_logs(made, **_BOTH, tty=False)) as items:
-        await _all(items, told)
+        await everything(items, told)
     await client.send(api.container_delete(made))
 
 
@@ -142,7 +142,7 @@ async def logs(client: Any, told: list[Any]) -> None:
 async def log_records(client: Any, told: list[Any]) -> None:
     made = await _run(client, LINES)
     async with client.stream(api.container_log_records(made, **_BOTH, tty=False)) as items:
-        await _all(items, told)
+        await everything(items, told)
     await client.send(api.container_delete(made))
 
 
@@ -151,7 +151,7 @@ async def logs_tty(client: Any, told: list[Any]) -> None:
     """The client finds out by itself that there is a TTY."""
     made = await _run(client, LINES, Tty=True)
     async with client.stream(api.container_logs(made, **_BOTH)) as items:
-        await _all(items, told)
+        await everything(items, told)
     await client.send(api.container_delete(made))
 
 
@@ -160,7 +160,7 @@ async def follow(client: Any, told: list[Any]) -> None:
     made = await _create(client, ["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done"])
     await client.send(api.container_start(made))
     async with client.stream(api.container_logs(made, **_BOTH, follow=True, tty=False)) as items:
-        await _all(items, told)
+        await everything(items, told)
     told.append(await client.send(api.container_wait(made)))
     await client.send(api.container_delete(made))
 
@@ -178,8 +178,8 @@ async def attach(client: Any, told: list[Any]) -> None:
         await client.send(api.container_start(made))
         await session.send(b"hello\n")
         await session.send_eof()
-        await _all(session, told)
-        await _all(waiting, told)
+        await everything(session, told)
+        await everything(waiting, told)
     await client.send(api.container_delete(made))
 
 
@@ -190,7 +190,7 @@ async def attach_tty(client: Any, told: list[Any]) -> None:
         await client.send(api.container_start(made))
         told.append(await client.send(api.container_resize(made, h=20, w=80)))
         await session.send(b"hello\n")
-        await _all(session, told)
+        await everything(session, told)
     await client.send(api.container_delete(made, force=True))
 
 
@@ -199,7 +199,7 @@ async def websocket(client: Any, told: list[Any]) -> None:
     made = await _create(client, ["sh", "-c", "sleep 0.2; echo one; echo two >&2"])
     async with client.attach(api.container_attach_websocket(made, stream=True, **_BOTH)) as session:
         await client.send(api.container_start(made))
-        await _all(session, told, framed=False)
+        await everything(session, told, framed=False)
     await client.send(api.container_delete(made, force=True))
 
 
@@ -210,7 +210,7 @@ async def exec(client: Any, told: list[Any]) -> None:
     config: Any = {"Cmd": LINES, "AttachStdout": True, "AttachStderr": True, "Env": ["TOKEN=sesame"]}
     process = (await client.send(api.container_exec(made, config)))["Id"]
     async with client.attach(api.exec_start(process, tty=False)) as session:
-        await _all(session, told)
+        await everything(session, told)
     told.append((await client.send(api.exec_inspect(process)))["ExitCode"])
     await client.send(api.container_delete(made, force=True))
 
@@ -225,7 +225,7 @@ async def exec_stdin(client: Any, told: list[Any]) -> None:
     async with client.attach(api.exec_start(process, tty=False)) as session:
         await session.send(b"x" * 1000)
         await session.send_eof()
-        await _all(session, told)
+        await everything(session, told)
     await client.send(api.container_delete(made, force=True))
 
 
@@ -236,7 +236,7 @@ async def exec_tty(client: Any, told: list[Any]) -> None:
     config: Any = {"Cmd": LINES, "AttachStdout": True, "AttachStderr": True, "Tty": True}
     process = (await client.send(api.container_exec(made, config)))["Id"]
     async with client.attach(api.exec_start(process)) as session:
-        await _all(session, told)
+        await everything(session, told)
     await client.send(api.container_delete(made, force=True))
 
 
@@ -257,7 +257,7 @@ async def events(client: Any, told: list[Any]) -> None:
     await client.send(api.container_delete(made))
     filters = {"container": made, "type": "container"}
     async with client.stream(api.system_events(since_ns=0, until_ns=time.time_ns(), filters=filters)) as items:
-        await _all(items, told)
+        await everything(items, told)
 
 
 @conversation
@@ -304,7 +304,7 @@ async def pull(client: Any, told: list[Any]) -> None:
     """Refused by a registry that is not there: with a status, or in a stream that began well."""
     try:
         async with client.stream(api.image_create(from_image="127.0.0.1:9/dw/nosuch", tag="1")) as items:
-            await _all(items, told)
+            await everything(items, told)
     except APIError as error:
         told.append((error.status, error.message))
 
@@ -317,7 +317,7 @@ async def import_image(client: Any, told: list[Any]) -> None:
         tar.addfile(tarfile.TarInfo("file"))
     request = api.image_create(from_src="-", repo="dockerwire/tape", tag="3", body=iter([archive.getvalue()]))
     async with client.stream(request) as items:
-        await _all(items, told)
+        await everything(items, told)
     told.append(await client.send(api.image_delete("dockerwire/tape:3")))
 
 
@@ -331,7 +331,7 @@ async def build(client: Any, told: list[Any]) -> None:
         tar.addfile(entry, io.BytesIO(dockerfile))
     request = api.image_build(archive.getvalue(), t=["dockerwire/tape:4"], buildargs={"TOKEN": "sesame"}, version="1")
     async with client.stream(request) as items:
-        await _all(items, told)
+        await everything(items, told)
     await client.send(api.image_delete("dockerwire/tape:4"))
 
 

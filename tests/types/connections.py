@@ -10,6 +10,7 @@ from typing_extensions import assert_type
 
 from dockerwire import Address, Client, ConfigError, ConnectError, Timeouts, TLSConfig, resolve
 from dockerwire.drivers import asyncio, trio
+from dockerwire.testing import Tape, TapeFile
 
 
 def clients(sock: socket.socket, own: ssl.SSLContext) -> None:
@@ -21,6 +22,17 @@ def clients(sock: socket.socket, own: ssl.SSLContext) -> None:
     assert_type(asyncio.Client(context="prod"), asyncio.Client)
     assert_type(asyncio.Client(sock, tls=TLSConfig(server_hostname="engine")), asyncio.Client)
     assert_type(trio.Client("tcp://host:2376", tls=own, timeout=5), trio.Client)
+
+
+def tapes() -> None:
+    tape = Tape()
+    assert_type(Client(tape=tape), Client)
+    assert_type(asyncio.Client(tape=tape), asyncio.Client)
+    with TapeFile("list.tape") as file:
+        assert_type(trio.Client(tape=file), trio.Client)
+    with Tape.load("list.tape").replay(cut=1, reset=True) as replay:
+        assert_type(replay.host, str)
+        assert_type(Client(replay.connect()), Client)
 
 
 def addresses() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from dockerwire.testing.replay import Replay
 from tests.support.conversations import CONVERSATIONS, recorded, tape
-from tests.support.worlds import World
+from tests.support.worlds import WORLDS, World
+
+EVERY_WORLD = pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 
 
 def told(world: World, replay: Replay, name: str) -> list[Any]:
@@ -22,6 +24,7 @@ def told(world: World, replay: Replay, name: str) -> list[Any]:
     return found
 
 
+@EVERY_WORLD
 @pytest.mark.parametrize(("engine", "name"), recorded())
 def test_pieces_do_not_matter(engine: str, name: str, world: World) -> None:
     made = tape(engine, name)
@@ -33,7 +36,7 @@ def test_pieces_do_not_matter(engine: str, name: str, world: World) -> None:
         assert told(world, replay, name) == whole
 
 
-@pytest.mark.untraced
+@EVERY_WORLD
 @pytest.mark.parametrize("engine", ["20.10", "28.5", "podman-5.8"])
 def test_one_byte_at_a_time(engine: str, world: World) -> None:
     made = tape(engine, "attach")
