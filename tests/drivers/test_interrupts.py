@@ -195,7 +195,7 @@ def test_a_child_that_drops_a_stream_which_is_watched() -> None:
                     warnings.simplefilter("ignore")  # of a socket that nobody has closed
                     coroutine: Any = task.get_coro()
                     coroutine.close()
-                    stream._opened = None
+                    del stream._incoming
 
                 in_a_child(drop)
                 script.go_on.set()

@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def receive(pace: Pace, clock: Clock, after: float, count: int = 100) -> float:
     """Receive what comes `after` seconds from now: how long was rested before."""
-    rest = pace.rest()
+    rest = pace.rest
     clock.now += rest
     if rest:
         pace.rested()

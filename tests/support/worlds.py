@@ -20,6 +20,7 @@ import trio
 from dockerwire.drivers import asyncio as asyncio_driver
 from dockerwire.drivers import sync as sync_driver
 from dockerwire.drivers import trio as trio_driver
+from dockerwire.drivers.connection import Connection
 
 __all__ = ["WORLDS", "AsyncioWorld", "BlockingWorld", "TrioWorld", "World", "scenario"]
 
@@ -166,10 +167,11 @@ class BlockingWorld(World):
     async def interrupt(self, step: Callable[[Callable[[], None]], Awaitable[Any]]) -> None:
         main = threading.main_thread().ident
         assert main == threading.get_ident()
+        waiting = (sync_driver._ready.__code__, Connection.receive_plain.__code__)
         over = threading.Event()
 
         def waits() -> bool:
-            return sys._current_frames()[main].f_code is sync_driver._ready.__code__
+            return sys._current_frames()[main].f_code in waiting
 
         def interrupt() -> None:
             while not waits():

@@ -6,10 +6,12 @@ import asyncio
 import os
 import socket
 import weakref
+from collections.abc import Awaitable
 from typing import Any
 
 from .awaiting import AwaitingClient, Session, Stream
-from .core import Incoming, Pause, Resolve, Wait, lost
+from .core import Incoming, Pause, Resolve, Wait, lost, read_already
+from .pace import Pace
 
 __all__ = ["Client", "Session", "Stream"]
 
@@ -37,67 +39,72 @@ class Client(AwaitingClient):
                 look_up.cancel()
         return await asyncio.sleep(0)
 
-    async def _more(self, incoming: Incoming[Any]) -> None:
+    def _more(self, incoming: Incoming[Any]) -> Awaitable[None]:
         # Where receiving is simple the loop's own callback does it, and the socket stays watched from one time to the
         # next: with a thousand quiet streams, waking tasks and telling the selector is what costs.
         if not incoming.plain:
-            return await super()._more(incoming)
+            return super()._more(incoming)
         incoming.raise_if_over()
-        incoming.begin_reading()
-        try:
-            pace = incoming.pace
-            if pace is not None and (seconds := pace.rest()):
-                await asyncio.sleep(seconds)
-                pace.rested()
-            with incoming.connection:
-                loop = asyncio.get_running_loop()
-                reader = incoming.reader
-                if reader is None or reader.loop is not loop:
-                    reader = incoming.reader = _Reader(incoming, loop)
-                if incoming.broken is None:
-                    try:
-                        await reader.begin()
-                    finally:
-                        reader.waiter = None
-            if incoming.broken is not None:
-                error, incoming.broken = incoming.broken, None
-                try:
-                    raise error
-                finally:
-                    del error  # which its traceback leads to: a cycle
-        finally:
-            incoming.receiving = False
+        loop = asyncio.get_running_loop()
+        reader: _Reader | None = incoming.reader
+        if reader is None or reader.loop is not loop:
+            reader = incoming.reader = _Reader(incoming, loop)
+        pace = incoming.pace
+        if pace is not None and pace.rest:
+            return reader.begin_rested(incoming, pace)
+        return reader.begin(incoming)
 
 
 class _Reader:
     """Receives for one stream in a callback of the loop."""
 
+    __slots__ = ("__weakref__", "_fd", "_incoming", "_pid", "_waiter", "_watches", "loop")
+
     def __init__(self, incoming: Incoming[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._fd = incoming.connection.sock.fileno()
-        self.waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._watches = False
         self._pid = os.getpid()
+        with incoming.connection:
+            pass  # it is neither closed nor another process's
         # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
-        self._incoming = weakref.ref(incoming, lambda _: self.stop())
+        self._incoming = weakref.ref(incoming, lambda _: self._stop())
         incoming.connection.unwatch()
-        incoming.connection.watched = self.stop
+        incoming.connection.watched = self.unwatch
 
-    def begin(self) -> asyncio.Future[None]:
-        """Receive once: done when that is."""
-        self.waiter = waiter = self.loop.create_future()
+    def begin(self, incoming: Incoming[Any]) -> asyncio.Future[None]:
+        """Receive once: done when that is, or when the stream has met what is to be raised."""
+        if incoming.receiving or (self._waiter is not None and not self._waiter.done()):
+            raise read_already()
+        if incoming.connection.closed or self._pid != os.getpid():
+            with incoming.connection:
+                pass
+        self._waiter = waiter = self.loop.create_future()
         if not self._watches:
             self.loop.add_reader(self._fd, self._readable)
             self._watches = True
         return waiter
 
+    async def begin_rested(self, incoming: Incoming[Any], pace: Pace) -> None:
+        """`begin`, after letting bytes gather."""
+        if incoming.receiving:
+            raise read_already()
+        incoming.receiving = True
+        try:
+            await asyncio.sleep(pace.rest)
+        finally:
+            incoming.receiving = False
+        pace.rested()
+        await self.begin(incoming)
+
     def _readable(self) -> None:
-        incoming, waiter = self._incoming(), self.waiter
+        incoming, waiter = self._incoming(), self._waiter
         if incoming is None or waiter is None or waiter.done():
-            self.stop()  # until it is waited for again
+            self._stop()  # until it is waited for again
             return
         try:
-            data = incoming.connection.receive_now()
+            data = incoming.connection.receive_plain()
             if incoming.pace is not None:
                 incoming.pace.received(len(data))
             incoming.feed(data)
@@ -110,8 +117,13 @@ class _Reader:
             incoming.broken = error
         waiter.set_result(None)  # not the error: a task that is cancelled now would never tell it
 
-    def stop(self) -> None:
-        """Do not watch the socket any more."""
+    def unwatch(self) -> None:
+        """Do not watch the socket any more, which is about to be closed: whoever waits will see that it is."""
+        self._stop()
+        if self._waiter is not None and not self._waiter.done() and self._pid == os.getpid():
+            self._waiter.set_result(None)
+
+    def _stop(self) -> None:
         if self._watches:
             self._watches = False
             if self._pid == os.getpid():  # the loop of the process we were forked from goes on

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..wire.limits import DEFAULT_LIMITS, Limits
@@ -103,9 +103,9 @@ class AwaitingClient(AwaitingNamespaces):
             if isinstance(pieces, AsyncGenerator):
                 await pieces.aclose()
 
-    async def _more(self, incoming: Incoming[Any]) -> None:
-        """Receive once. Raises `Exhausted` at the end."""
-        await self._run(incoming.more())
+    def _more(self, incoming: Incoming[Any]) -> Awaitable[None]:
+        """Receive once, or be called again. Raises `Exhausted` at the end, then or when it is awaited."""
+        return self._run(incoming.more())
 
     async def __aenter__(self: C) -> C:
         return self
@@ -185,10 +185,9 @@ class Stream(Opened[E]):
         self._latency = latency
 
     async def __aenter__(self: S) -> S:
-        if self._opened is not None:
-            raise RuntimeError("a stream can be entered once only")
+        self._check_unopened()
         await self._client._run(self._client._core.negotiate(self._timeout))
-        self._opened = await self._client._run(self._client._core.open(self._request, self._timeout, self._latency))
+        self._incoming = await self._client._run(self._client._core.open(self._request, self._timeout, self._latency))
         return self
 
     async def __aexit__(
@@ -203,8 +202,9 @@ class Stream(Opened[E]):
         incoming = self._incoming
         try:
             while not incoming.items:
-                incoming.one_by_one()
-                if not incoming.items:
+                if incoming.exchange.columns:
+                    incoming.one_by_one()
+                else:
                     await self._client._more(incoming)
         except Exhausted:
             raise StopAsyncIteration from None
@@ -250,15 +250,16 @@ class _Batches(Generic[E]):
     def __init__(self, client: AwaitingClient, incoming: Incoming[E]) -> None:
         self._client = client
         self._incoming = incoming
+        self._exchange = incoming.exchange
 
     def __aiter__(self) -> AsyncIterator[Sequence[E]]:
         return self
 
     async def __anext__(self) -> Sequence[E]:
         incoming = self._incoming
-        incoming.exchange.columns = True
+        self._exchange.columns = True
         try:
-            while not incoming.ready:
+            while not incoming.items and not incoming.batches:
                 await self._client._more(incoming)
         except Exhausted:
             raise StopAsyncIteration from None

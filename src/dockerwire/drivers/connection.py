@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import socket
 import sys
 import threading
@@ -27,26 +28,24 @@ RECEIVE_SIZE = 256 * 1024
 _EXIT_SECONDS = 1.0  # that ssh may take to end once it has closed its output
 _WORDS_SHOWN = 2000  # bytes of its stderr
 
-_own = threading.local()
 
-
-def _buffer() -> memoryview:
-    """Where this thread receives, whatever the connection; `Connection.decoded` gives it back.
+class _Own(threading.local):
+    """Where a thread receives, whatever the connection: lent by `receive_now`, given back by `decoded`.
 
     Whoever strikes between the two, a signal's handler that uses a client, gets another one.
     """
-    buffer: memoryview | None = getattr(_own, "buffer", None)
-    if buffer is not None:
-        _own.buffer = None
-        return buffer
-    return memoryview(bytearray(RECEIVE_SIZE))
+
+    buffer: memoryview | None = None
+
+
+_own = _Own()
 
 
 class Connection:
     """A connected, non-blocking socket.
 
-    It can be closed while somebody uses it (``with connection:``); the last one out then closes the descriptor, so that
-    nobody ever reads another file by its number.
+    It can be closed while somebody uses it (``with connection:``, and whoever receives); the last one out then closes
+    the descriptor, so that nobody ever reads another file by its number.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -56,15 +55,18 @@ class Connection:
         self.watched: Callable[[], None] | None = None
         """Ends a loop's watch over the socket, where there is one."""
         self._pid = os.getpid()
-        self._closed = False
+        self.closed = False
+        """Whether `close` was called."""
         self._eager = False
-        self._received: memoryview | None = None
+        self.received: memoryview | None = None
+        """Where something was received, or may have been, and is not decoded. Where nobody is at it, that is lost."""
+        self._poll: select.poll | None = None
         self._users = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
         if self._pid != os.getpid():
-            raise ConnectionLost("the connection is that of the process which this one was forked from", "body")
+            raise _forked()
         with self._lock:
             self.check()
             self._users += 1
@@ -72,18 +74,18 @@ class Connection:
     def __exit__(self, *exc: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._closed and not self._users:
+            if self.closed and not self._users:
                 self._close_descriptors()
 
     def check(self) -> None:
         """Raise `ConnectionLost` if this was closed: what the socket says then is none of the peer's words."""
-        if self._closed:
+        if self.closed:
             raise ConnectionLost("the connection was closed by this program", "body")
 
     def close(self) -> None:
         with self._lock:
-            if not self._closed:
-                self._closed = True
+            if not self.closed:
+                self.closed = True
                 self._let_go()
 
     def _let_go(self) -> None:
@@ -114,11 +116,6 @@ class Connection:
         watched, self.watched = self.watched, None
         if watched is not None:
             watched()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
 
     @property
     def unsent(self) -> bool:
@@ -169,34 +166,57 @@ class Connection:
 
     def receive_now(self) -> Buffer:
         """What is there, as `receive` gives it. Raises `BlockingIOError` where that is nothing, and `OSError`."""
-        if self._received is not None:
-            raise self.torn()
-        self._eager = False
-        buffer = self._received = _buffer()
+        return self.receive_plain()
+
+    def receive_plain(self, wait: bool = False) -> Buffer:
+        """What the socket has, whatever is spoken on it, as in `receive_now`; with `wait`, what comes next."""
+        # One function, though long: after a silence every call is one more that is not in the processor's cache.
+        if self._pid != os.getpid():
+            raise _forked()
+        with self._lock:
+            if self.closed:
+                self.check()
+            self._users += 1
         try:
+            if self.received is not None:
+                raise self.torn()
+            self._eager = False
+            if wait:
+                poll = self._poll
+                if poll is None:
+                    poll = self._poll = select.poll()
+                    poll.register(self.sock, select.POLLIN)
+                poll.poll()
+            buffer = _own.buffer
+            _own.buffer = None
+            if buffer is None:
+                buffer = memoryview(bytearray(RECEIVE_SIZE))
+            self.received = buffer
             try:
                 count = self.sock.recv_into(buffer, RECEIVE_SIZE)
-            finally:
+            except OSError:
+                self.decoded()
                 self.check()
-        except (OSError, ConnectionLost):
+                raise
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self.closed and not self._users:
+                    self._close_descriptors()
+        if self.closed:
             self.decoded()
-            raise
-        self._eager = True
-        if not count:
-            self.decoded()
-            return b""
-        return buffer[:count]
+            self.check()
+        if count:
+            self._eager = True
+            return buffer[:count]
+        self.decoded()
+        return b""
 
     def decoded(self) -> None:
         """All that was received was decoded, and what came of it is kept."""
-        buffer, self._received = self._received, None
+        buffer, self.received = self.received, None
         if buffer is not None:
             _own.buffer = buffer
-
-    @property
-    def undecoded(self) -> bool:
-        """Whether something was received, or may have been, and is not decoded. Where nobody is at it, that is lost."""
-        return self._received is not None
 
     def torn(self) -> ConnectionLost:
         """What to raise where an interrupt has struck between receiving and decoding."""
@@ -229,6 +249,10 @@ class Connection:
         """Why there was nothing to receive, where whoever carries the connection can tell."""
         yield from ()
         return ""
+
+
+def _forked() -> ConnectionLost:
+    return ConnectionLost("the connection is that of the process which this one was forked from", "body")
 
 
 class TLSConnection(Connection):

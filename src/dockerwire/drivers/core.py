@@ -17,6 +17,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from time import sleep
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import (
@@ -94,8 +95,9 @@ class Incoming(Generic[E]):
         self.received = 0
         self.released = False
         self.items = Pending(exchange.is_fatal)
-        """Those that have come and were not taken yet; before `_batches`."""
-        self._batches: list[Any] = []
+        """Those that have come and were not taken yet; before `batches`."""
+        self.batches: list[Any] = []
+        """Columnar ones, and errors between them."""
         self._idle = timeouts.idle
         self.pace: Pace | None = None
         self.reader: Any = None
@@ -121,7 +123,7 @@ class Incoming(Generic[E]):
     @property
     def ready(self) -> bool:
         """Whether items are there to be taken."""
-        return bool(self.items or self._batches)
+        return bool(self.items or self.batches)
 
     @property
     def pending(self) -> bool:
@@ -135,7 +137,7 @@ class Incoming(Generic[E]):
     @property
     def _torn(self) -> bool:
         """Whether an interrupt has struck between receiving and decoding."""
-        return self.connection.undecoded and not self.receiving and not self.released
+        return self.connection.received is not None and not self.receiving and not self.released
 
     @property
     def done(self) -> bool:
@@ -145,30 +147,29 @@ class Incoming(Generic[E]):
     def one_by_one(self) -> None:
         """Items are to be taken one by one from now on, those of batches that are there too."""
         self.exchange.columns = False
-        while self._batches:
-            batch = self._batches.pop(0)
+        while self.batches:
+            batch = self.batches.pop(0)
             self.items.extend([batch] if isinstance(batch, Exception) else list(batch))
 
     def pop(self) -> E:
         """The next item that is there. Raises `StreamError` in its place and IndexError where there is none."""
-        if self._batches:
+        if self.batches:
             self.one_by_one()
-        return cast(E, self.items.pop())
+        item: E = self.items.pop()
+        return item
 
     def take(self) -> list[E]:
         """The items that are there, up to a `StreamError`, which is raised if it stands first."""
-        if self._batches:
+        if self.batches:
             self.one_by_one()
         return self.items.take()
 
     def take_batch(self) -> Sequence[E]:
         """As `take`, with columnar batches where items can be had so."""
-        if self.items:
-            return cast("Sequence[E]", self.exchange.batch_of(self.items.take()))
-        batch = self._batches.pop(0)
+        batch: Any = self.exchange.batch_of(self.items.take()) if self.items else self.batches.pop(0)
         if isinstance(batch, Exception):
             raise batch
-        return cast("Sequence[E]", batch)
+        return batch  # type: ignore[no-any-return]
 
     def put_back(self, batch: Sequence[E]) -> None:
         """What `take_batch` gave, or its end: it is taken next."""
@@ -181,21 +182,26 @@ class Incoming(Generic[E]):
         if behind:
             self.items.extend([*batch, *behind])
         else:
-            self._batches.insert(0, batch)
+            self.batches.insert(0, batch)
 
     def take_now(self) -> list[E]:
         """The items that are there without waiting, perhaps none; raises what is to be raised once they were taken."""
-        if not self.ready:
+        if not self.items and not self.batches:
             if not self.exchange.done:
                 self._read_now()
-            if not self.ready:
+            if not self.items and not self.batches:
                 self.raise_if_over(at_the_end=False)
                 return []
         return self.take()
 
     def _read_now(self) -> None:
-        self.begin_reading()
+        if self.receiving:
+            raise read_already()
+        self.receiving = True
         try:
+            if self.plain:
+                self.feed(self.connection.receive_plain())
+                return
             with self.connection:
                 if self._websocket:
                     self._reply()
@@ -209,23 +215,45 @@ class Incoming(Generic[E]):
         finally:
             self.receiving = False
 
-    def begin_reading(self) -> None:
-        """Raises RuntimeError where somebody reads already; else `receiving` must be set back.
-
-        That is no call, which an interrupt could strike before it is done.
-        """
+    def read(self) -> None:
+        """`more` where that is `plain`, by blocking: without steps, which cost as much as all else."""
+        self.raise_if_over()
         if self.receiving:
-            raise RuntimeError("another task or thread is reading this stream")
+            raise read_already()
         self.receiving = True
+        pace = self.pace
+        try:
+            if pace is not None and pace.rest:
+                sleep(pace.rest)
+                pace.rested()
+            data = self.connection.receive_plain(wait=True)
+            if pace is not None:
+                pace.received(len(data))
+            self.feed(data)
+        except BlockingIOError:
+            pass  # it is called again
+        except OSError as error:
+            raise lost(error) from error
+        finally:
+            self.receiving = False
+
+    def first(self, data: Buffer) -> None:
+        """`feed`, where the request may still be on its way, or the answer's head."""
+        if data:
+            self.received += len(data)
+            self.connection.answered = True
+        self.feed(data)
 
     def more(self) -> Steps[None]:
         """Receive once."""
         self.raise_if_over()
-        self.begin_reading()
+        if self.receiving:
+            raise read_already()
+        self.receiving = True
         pace = self.pace
         try:
-            if pace is not None and (seconds := pace.rest()):
-                yield Wait(None, False, False, seconds)
+            if pace is not None and pace.rest:
+                yield Wait(None, False, False, pace.rest)
                 pace.rested()
             data = yield from self._receive(Deadline("idle", self._idle))
             if pace is not None:
@@ -273,12 +301,9 @@ class Incoming(Generic[E]):
     def feed(self, data: Buffer) -> None:
         """Take in what was received; empty is the end."""
         exchange = self.exchange
-        if data:
-            self.received += len(data)
-            self.connection.answered = True
         items = exchange.receive_data(data)
         if exchange.columns and exchange.columnar:
-            self._batches.extend(items)
+            self.batches += items
         else:
             self.items.reader = exchange.reader
             self.items.extend(items)
@@ -289,12 +314,18 @@ class Incoming(Generic[E]):
 
     def raise_if_over(self, at_the_end: bool = True) -> None:
         """Raise why there is no more; `Exhausted` where that is no error."""
-        if self.ready:
+        if self.items or self.batches:
             return
+        if self.broken is not None:
+            error, self.broken = self.broken, None
+            try:
+                raise error
+            finally:
+                del error  # which its traceback leads to: a cycle
         if self.exchange.error is not None:
             self.exchange.told = True
             raise self.exchange.error
-        if self._torn:
+        if self.connection.received is not None and self._torn:
             raise self.connection.torn()
         if self.exchange.done and at_the_end:
             raise Exhausted
@@ -350,17 +381,25 @@ class Incoming(Generic[E]):
                     yield from self.connection.wait(False, True, Deadline("idle", self._idle))
 
 
+class _Unopened:
+    """Stands for an `Incoming`: every use is refused, and none of a real one costs a check."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("the stream is not open: use it in a with block")
+
+
+_UNOPENED: Any = _Unopened()
+
+
 class Opened(Generic[E]):
     """What the streams of all worlds tell of themselves."""
 
     def __init__(self) -> None:
-        self._opened: Incoming[E] | None = None
+        self._incoming: Incoming[E] = _UNOPENED
 
-    @property
-    def _incoming(self) -> Incoming[E]:
-        if self._opened is None:
-            raise RuntimeError("the stream is not open: use it in a with block")
-        return self._opened
+    def _check_unopened(self) -> None:
+        if self._incoming is not _UNOPENED:
+            raise RuntimeError("a stream can be entered once only")
 
     @property
     def done(self) -> bool:
@@ -391,6 +430,11 @@ class Opened(Generic[E]):
     def ended(self) -> str | None:
         """How it ended: ``"framed"`` (certain), ``"eof"`` (a cut would look the same), None (not, or not whole)."""
         return self._incoming.exchange.ended
+
+
+def read_already() -> RuntimeError:
+    """What to raise where `Incoming.receiving` is set. Else it is set, by no call, which an interrupt could strike."""
+    return RuntimeError("another task or thread is reading this stream")
 
 
 def lost(error: OSError, phase: str = "body") -> ConnectionLost:
@@ -612,7 +656,7 @@ class Core:
                 and incoming.sent
                 and incoming.exchange.reusable
                 and not connection.closed
-                and not connection.undecoded
+                and connection.received is None
                 and not self._closed
                 and len(self._idle) < self._max_idle
             ):
@@ -765,7 +809,7 @@ class Core:
                         raise lost(error) from error
                 if not data and in_head and (broken is not None or not incoming.received):
                     raise (yield from self._unanswered(incoming, broken)) from broken
-                incoming.feed(data)
+                incoming.first(data)
             if exchange.error is not None:
                 _raise_tls_wanted(address, exchange.error)
                 incoming.raise_if_over()
@@ -828,7 +872,7 @@ def _upload(incoming: Incoming[Any], stall: tuple[str, float | None]) -> Steps[O
             return True
         if not data:
             return True
-        incoming.feed(data)
+        incoming.first(data)
         return exchange.done or _refused(exchange)
 
     def push(data: bytes) -> Steps[bool]:

@@ -18,16 +18,14 @@ class Pace:
     bytes. So the first lines after a silence are never held back, and none for longer than `latency`.
     """
 
-    __slots__ = ("_last", "_quick", "_start", "latency")
+    __slots__ = ("_last", "_quick", "_start", "latency", "rest")
 
     def __init__(self, latency: float) -> None:
         self.latency = latency
+        self.rest = 0.0
+        """How long to wait now, in seconds; mostly not at all."""
         self._quick = 0
         self._start = self._last = monotonic()
-
-    def rest(self) -> float:
-        """How long to wait now, in seconds; mostly not at all."""
-        return self.latency if self._quick >= _QUICK else 0.0
 
     def rested(self) -> None:
         """A receive begins now, after a rest."""
@@ -36,11 +34,13 @@ class Pace:
     def received(self, count: int) -> None:
         """So many bytes were received."""
         now = monotonic()
-        before = self._start if self._quick >= _QUICK else self._last
-        if now - before > self.latency or count >= _ENOUGH:
+        if now - (self._start if self.rest else self._last) > self.latency or count >= _ENOUGH:
             self._quick = 0
+            self.rest = 0.0
         elif self._quick < _QUICK:
             self._quick += 1
+            if self._quick == _QUICK:
+                self.rest = self.latency
         self._last = now
 
 

@@ -101,6 +101,13 @@ class Client(BlockingNamespaces):
         except StopIteration as stop:
             return cast(T, stop.value)
 
+    def _more(self, incoming: Incoming[Any]) -> None:
+        """Receive once, or be called again. Raises `Exhausted` at the end."""
+        if incoming.plain and type(self).perform is Client.perform:
+            incoming.read()
+        else:
+            self._run(incoming.more())
+
     def perform(self, effect: Effect) -> Any:
         """Do what a step waits for, by blocking. What else blocks (gevent) says so in a subclass."""
         if isinstance(effect, Wait):
@@ -177,10 +184,9 @@ class Stream(Opened[E]):
         self._latency = latency
 
     def __enter__(self: S) -> S:
-        if self._opened is not None:
-            raise RuntimeError("a stream can be entered once only")
+        self._check_unopened()
         self._client._run(self._client._core.negotiate(self._timeout))
-        self._opened = self._client._run(self._client._core.open(self._request, self._timeout, self._latency))
+        self._incoming = self._client._run(self._client._core.open(self._request, self._timeout, self._latency))
         return self
 
     def __exit__(
@@ -204,10 +210,11 @@ class Stream(Opened[E]):
         incoming = self._incoming
         try:
             while True:
-                incoming.one_by_one()
+                if incoming.exchange.columns:
+                    incoming.one_by_one()
                 if incoming.items:
                     return
-                self._client._run(incoming.more())
+                self._client._more(incoming)
         except Exhausted:
             raise StopIteration from None
 
@@ -263,16 +270,17 @@ class _Batches(Generic[E]):
     def __init__(self, client: Client, incoming: Incoming[E]) -> None:
         self._client = client
         self._incoming = incoming
+        self._exchange = incoming.exchange
 
     def __iter__(self) -> Iterator[Sequence[E]]:
         return self
 
     def __next__(self) -> Sequence[E]:
         incoming = self._incoming
-        incoming.exchange.columns = True
+        self._exchange.columns = True
         try:
-            while not incoming.ready:
-                self._client._run(incoming.more())
+            while not incoming.items and not incoming.batches:
+                self._client._more(incoming)
         except Exhausted:
             raise StopIteration from None
         return incoming.take_batch()

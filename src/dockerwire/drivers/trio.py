@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from .awaiting import AwaitingClient, Session, Stream
-from .core import Pause, Resolve, Wait
+from .core import Incoming, Pause, Resolve, Wait, lost, read_already
 
 __all__ = ["Client", "Session", "Stream"]
 
@@ -29,6 +29,31 @@ class Client(AwaitingClient):
                 return await trio.socket.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM)
             return None
         return await trio.lowlevel.checkpoint()
+
+    async def _more(self, incoming: Incoming[Any]) -> None:
+        if not incoming.plain:
+            return await super()._more(incoming)
+        incoming.raise_if_over()
+        if incoming.receiving:
+            raise read_already()
+        incoming.receiving = True
+        connection, pace = incoming.connection, incoming.pace
+        try:
+            if pace is not None and pace.rest:
+                await trio.sleep(pace.rest)
+                pace.rested()
+            with connection:
+                await trio.lowlevel.wait_readable(connection.sock)
+                data = connection.receive_plain()
+            if pace is not None:
+                pace.received(len(data))
+            incoming.feed(data)
+        except BlockingIOError:
+            pass  # it is called again
+        except OSError as error:
+            raise lost(error) from error
+        finally:
+            incoming.receiving = False
 
 
 async def _ready(effect: Wait) -> tuple[bool, bool]:

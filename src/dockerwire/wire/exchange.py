@@ -163,10 +163,14 @@ class Exchange(Generic[T]):
         """``"framed"``: the end is certain. ``"eof"``: the connection was closed where that may mean the end."""
         self.trailing_data = b""
         """What came after the end of the answer."""
+        self.done = False
+        """Whether nothing more is to be received."""
         self.columns = False
         """Whether frames and records are given as columnar batches of them; may be changed between two calls."""
         self.told = False
         """Whether `error` was raised: whoever drives this says so."""
+        self.reader: Callable[[bytes], Any] | None = None
+        """What reads what `receive_data` gives, and raises what is to be raised; None: those are items."""
         self.unread = False
         """Whether JSON documents are given as texts, each to be read by `reader`; set before anything is received."""
         self._version = None if version is None else parse_version(version)
@@ -363,11 +367,6 @@ class Exchange(Generic[T]):
         return items + self.receive_eof() if self._held_eof else items
 
     @property
-    def done(self) -> bool:
-        """Whether nothing more is to be received."""
-        return self.state in (State.DONE, State.FAILED)
-
-    @property
     def reusable(self) -> bool:
         """Whether the connection can carry another request."""
         return (
@@ -492,12 +491,9 @@ class Exchange(Generic[T]):
         # Over a WebSocket, stdout and stderr come mixed and without frames, TTY or not.
         unframed = tty or self._websocket is not None
         self._items = self.request.items(self._kernel, unframed, self._limits)
-        self._items.unread = self.unread and self._items.reader is not None
-
-    @property
-    def reader(self) -> Callable[[bytes], Any] | None:
-        """What reads what `receive_data` gives now, and raises what is to be raised; None: those are items."""
-        return self._items.reader if self._items.unread else None
+        if self.unread and self._items.reader is not None:
+            self._items.unread = True
+            self.reader = self._items.reader
 
     def is_fatal(self, error: Exception) -> bool:
         """Whether nothing is to follow what `reader` has raised: then that is `error`, whatever came behind it."""
@@ -546,12 +542,14 @@ class Exchange(Generic[T]):
 
     def _end(self, ended: str) -> None:
         self.state = State.DONE
+        self.done = True
         self.ended = ended
         if isinstance(self._items, _Refusal):
             self.error = self._refusal(self._items)
 
     def _fail(self, error: ProtocolError) -> None:
         self.state = State.FAILED
+        self.done = True
         # The status is a fact even where its explanation is cut short or broken.
         self.error = self._refusal(self._items) if isinstance(self._items, _Refusal) else error
 
