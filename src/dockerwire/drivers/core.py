@@ -84,6 +84,28 @@ class Exhausted(Exception):
 class Incoming(Generic[E]):
     """One exchange on its connection: the items that have come and were not taken yet, and the way back."""
 
+    __slots__ = (
+        "__weakref__",
+        "_idle",
+        "_sending",
+        "_sent_eof",
+        "_turn",
+        "_unsent",
+        "_websocket",
+        "batches",
+        "broken",
+        "connection",
+        "exchange",
+        "items",
+        "pace",
+        "plain",
+        "reader",
+        "received",
+        "receiving",
+        "released",
+        "sent",
+    )
+
     def __init__(self, exchange: Exchange[Any], connection: Connection, timeouts: Timeouts) -> None:
         from ..kernel.pending import Pending
 

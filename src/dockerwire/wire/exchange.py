@@ -127,6 +127,41 @@ class Exchange(Generic[T]):
     WebSocket and wsproto is not installed.
     """
 
+    __slots__ = (  # a stream in its thousands is small, and a dict of so many names is not
+        "_ask_tty",
+        "_begun",
+        "_chunked",
+        "_held",
+        "_held_eof",
+        "_items",
+        "_keep_alive",
+        "_kernel",
+        "_limits",
+        "_looked_at",
+        "_pieces",
+        "_reader",
+        "_reason",
+        "_said_tty",
+        "_sent",
+        "_transfer",
+        "_version",
+        "_websocket",
+        "columns",
+        "done",
+        "ended",
+        "error",
+        "headers",
+        "reader",
+        "request",
+        "state",
+        "status",
+        "told",
+        "trailing_data",
+        "tty",
+        "unread",
+        "upgraded",
+    )
+
     def __init__(
         self,
         request: Request[T] | StreamRequest[T] | HijackRequest[T],
@@ -186,7 +221,7 @@ class Exchange(Generic[T]):
             from .websocket import WebSocket
 
             self._websocket = WebSocket()
-        self._pieces = self._send(host, base)
+        self._pieces: Generator[bytes, None, None] | None = self._send(host, base)
         self._begun = False
         self._sent = False
         self._looked_at: bytes | None = b"" if request.plain else None
@@ -211,7 +246,7 @@ class Exchange(Generic[T]):
         `send_body`. On a WebSocket there may be something again after each `receive_data`: what answers the engine's
         Pings and its Close.
         """
-        piece = next(self._pieces, None)
+        piece = None if self._pieces is None else next(self._pieces, None)
         return self._websocket.reply() if piece is None and self._websocket is not None else piece
 
     @property
@@ -251,7 +286,9 @@ class Exchange(Generic[T]):
 
     def close(self) -> None:
         """Nothing more will be sent of the request: a body that is a generator is closed."""
-        self._pieces.close()
+        if self._pieces is not None:
+            self._pieces.close()
+            self._pieces = None
         if isinstance(self.request.body, Generator):
             self.request.body.close()
 
