@@ -13,7 +13,7 @@ import pytest
 
 from dockerwire import Client, RegistryAuth, api
 from dockerwire.testing import Tape
-from dockerwire.testing.redact import JSONMask
+from dockerwire.testing.redact import Conversation, JSONMask
 from tests.support.decoding import chunks
 from tests.support.exchanges import chunked
 from tests.support.peers import Peer, Talk, ok
@@ -229,3 +229,102 @@ def test_what_is_typed(tmp_path: Any) -> None:
     assert CANARY.encode() not in kept
     assert CANARY.upper().encode() in kept  # what a process writes is kept
     assert f'"sent": {len(CANARY)}'.encode() in kept
+
+
+# --- peers that break the rules --------------------------------------------------------------------------------------
+
+HEAD = b"GET /info HTTP/1.1\r\nHost: docker\r\n\r\n"
+CODED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+SECRET = b'{"auth":"sesame"}'
+HIDDEN = b'{"auth":"******"}'
+
+
+def heard(*answers: bytes, asked: bytes = HEAD) -> list[tuple[bytes, bool]]:
+    conversation = Conversation(True)
+    conversation.sent(asked)
+    return [(part.data, part.blank) for answer in answers for part in conversation.received(answer)]
+
+
+def test_framing_that_is_none() -> None:
+    kept = b"".join(data for data, _ in heard(CODED, b"zz\r\n", SECRET))
+    assert kept == CODED + b"zz\r\n" + HIDDEN  # masked all the same
+    long = b"1;" + b"x" * (2 << 20)
+    assert b"".join(data for data, _ in heard(CODED, long, SECRET)) == CODED + long + HIDDEN
+    both = CODED.replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n")
+    assert b"".join(data for data, _ in heard(both, SECRET)) == both + HIDDEN
+
+
+def test_heads_that_are_none() -> None:
+    assert heard(b"hello\r\n\r\n", SECRET) == [(b"hello\r\n\r\n", False), (HIDDEN, False)]
+    endless = b"HTTP/1.1 200 OK\r\nA: " + b"x" * (2 << 20)
+    assert heard(endless, b"y") == [(endless, False), (b"y", False)]
+    conversation = Conversation(True)
+    endless = b"GET / HTTP/1.1\r\nAuthorization: " + b"x" * (2 << 20)
+    assert conversation.sent(endless) == [(bytes(len(endless)), True)]
+    both = b"POST /x HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert b"".join(part.data for part in Conversation(True).sent(both + b"abc")).startswith(both)
+
+
+def test_heads_in_pieces() -> None:
+    conversation = Conversation(True)
+    head = b"GET /info HTTP/1.1\r\nX-Registry-Auth: c2VzYW1l\r\n\r\n"
+    parts = [part for piece in chunks(head, 1) for part in conversation.sent(piece)]
+    assert parts == [(head.replace(b"c2VzYW1l", b"********"), False)]
+    conversation = Conversation(True)
+    assert conversation.sent(HEAD[:20]) == []
+    assert conversation.rest() == [(bytes(20), True)]  # what was not read is not shown
+    assert conversation.rest() == []
+
+
+def test_what_comes_behind_and_before() -> None:
+    assert heard(ok(b"x"), b"y" * 3)[-1] == (b"yyy", False)
+    conversation = Conversation(True)
+    assert conversation.received(b"HTTP/1.1 400 Bad Request\r\n\r\n") == [(b"HTTP/1.1 400 Bad Request\r\n\r\n", False)]
+    assert conversation.begins
+    conversation = Conversation(True)
+    assert conversation.sent(HEAD + HEAD) == [(HEAD, False), (bytes(len(HEAD)), True)]  # two, and no answer yet
+
+
+def test_sessions_and_archives_are_blank() -> None:
+    session = b"POST /session HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"
+    assert heard(switched, b"PRI *", asked=session) == [(switched, False), (bytes(5), True)]
+    export = b"GET /containers/x/export HTTP/1.1\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert heard(answer, b"3\r\nabc\r\n0\r\n\r\n", asked=export)[1:4] == [
+        (b"3\r\n", False),
+        (bytes(3), True),
+        (b"\r\n", False),
+    ]
+
+
+def test_nothing_is_lost_whatever_is_said() -> None:
+    pieces = [
+        HEAD,
+        CODED,
+        SECRET,
+        ok(SECRET),
+        b"\r\n\r\n",
+        b"\r\n",
+        b"5\r\n",
+        b"0\r\n\r\n",
+        b"\x00\xff",
+        b"HTTP/1.1 101 X\r\n",
+    ]
+    pieces += [
+        b"POST /x HTTP/1.1\r\nUpgrade: tcp\r\nContent-Length: 4\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"x" * 50,
+    ]
+    dice = random.Random(2)
+    for _ in range(3000):
+        conversation = Conversation(redact=dice.random() < 0.8)
+        given, kept = {"sent": 0, "received": 0}, {"sent": 0, "received": 0}
+        for _ in range(dice.randrange(1, 12)):
+            kind = dice.choice(["sent", "received"])
+            piece = dice.choice(pieces)
+            piece = piece[: dice.randrange(1, len(piece) + 1)] if dice.random() < 0.3 else piece
+            given[kind] += len(piece)
+            kept[kind] += sum(len(part.data) for part in getattr(conversation, kind)(piece))
+        kept["sent"] += sum(len(part.data) for part in conversation.rest())
+        assert kept == given
