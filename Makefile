@@ -5,6 +5,7 @@
 # make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
+# make fuzz SECONDS=60    libFuzzer on each C decoder, two at a time, for so long each; needs clang
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
 # Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
@@ -21,8 +22,9 @@ BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_comma
 ONCE := --ignore=tests/engine --ignore=tests/reliability --ignore=tests/types --deselect=tests/kernel/test_c.py::test_its_own_tests
 
 ENGINES := 20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8
+SECONDS ?= 60
 
-.PHONY: demo test test-engines lint docs reliability bench bench-layers bench-quick clean
+.PHONY: demo test test-engines lint docs reliability fuzz bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -43,6 +45,9 @@ test-engines: $(VENV)/test.stamp
 
 reliability: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/reliability
+
+fuzz:
+	$(MAKE) -C csrc -j2 fuzz SECONDS=$(SECONDS)
 
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs
