@@ -63,8 +63,9 @@ cdef class Projector:
         self.memory = bytearray(len(fields) * sizeof(dw_field) + len(self.places) * sizeof(dw_value))
         field = <dw_field *> <char *> self.memory
         self.s.fields, self.s.values = field, <dw_value *> (field + <size_t> len(fields))
-        self.names = [one.name for one in fields]
+        self.names = []
         for one in fields:
+            self.names.append(one.name)
             field.name, field.length, field.index = <const unsigned char *> one.name, len(one.name), one.element
             field.value, field.first, field.end, field.child, field.next = one[2:]
             field += 1
@@ -120,7 +121,10 @@ cdef class Projector:
         return columns
 
     cdef list new(self):
-        return [[] for _ in range(self.count + (self.count < len(self.places)))]
+        cdef list columns = []
+        for _ in range(self.count + (self.count < len(self.places))):
+            columns.append([])
+        return columns
 
     cdef stop(self):
         s = &self.json.common

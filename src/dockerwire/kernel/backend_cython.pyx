@@ -1,5 +1,7 @@
 # cython: language_level=3
 """The C core for CPython. Decoders are objects for one thread at a time."""
+# No list comprehensions here and in the other modules: where there is no memory for the list to grow, what Cython 3.3
+# makes of them lets go of the item twice.
 
 from cpython cimport (
     PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyObject, PyObject_GetBuffer,
@@ -35,7 +37,8 @@ cdef class _Decoder:
     cdef c.dw_common *common
 
     cdef begin(self, c.dw_common *common, int decoder):
-        self.common, common.decoder, self.kept = common, decoder, [bytearray() for _ in range(5)]
+        self.common, common.decoder = common, decoder
+        self.kept = [bytearray(), bytearray(), bytearray(), bytearray(), bytearray()]
 
     cdef stop(self):
         s = self.common
@@ -302,7 +305,9 @@ cdef class _Filling:
     cdef batch(self):
         self.resize_data(<size_t> self.f.columns.offsets[self.f.columns.count])
         self.resize_columns(self.f.columns.count)
-        columns = [<object> self.columns[i] for i in range(6 if self.logs else 3)]
+        cdef list columns = []
+        for i in range(6 if self.logs else 3):
+            columns.append(<object> self.columns[i])
         return (RecordBatch if self.logs else FrameBatch)(*columns)
 
 
