@@ -100,7 +100,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
     session.run("cython-lint", *map(str, sorted(Path("src").rglob("*.p[yx][xd]"))))
-    session.run("clang-format", "--dry-run", "-Werror", *map(str, sorted(Path("csrc").glob("*.[ch]"))))
+    session.run("clang-format", "--dry-run", "-Werror", *map(str, sorted(Path("csrc").rglob("*.[ch]"))))
 
 
 @nox.session
@@ -115,6 +115,13 @@ def docs(session: nox.Session) -> None:
 def csrc(session: nox.Session) -> None:
     """The C core alone: its library, and its tests under the sanitizers."""
     session.run("make", "-C", "csrc", "all", "test")
+
+
+@nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """The C decoders under libFuzzer, from the kept inputs: a minute in all, or as many seconds each as is said after
+    `--`. Needs clang."""
+    session.run("make", "-C", "csrc", "fuzz", f"SECONDS={(session.posargs or ['7'])[0]}")
 
 
 @nox.session
@@ -159,7 +166,7 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
         installed = set(archive.namelist())
         (metadata,) = (name for name in installed if name.endswith(".dist-info/METADATA"))
         needs = [line for line in archive.read(metadata).decode().splitlines() if line.startswith("Requires-Dist:")]
-    sources = {str(path) for path in Path("csrc").glob("*.[ch]")}
+    sources = {str(path) for path in Path("csrc").rglob("*.[ch]")}
     sources |= {str(path) for path in Path("src").rglob("*.py[xi]")} | {
         str(path) for path in Path("src").rglob("*.pxd")
     }
