@@ -69,7 +69,7 @@ def test_every_error_is_tried() -> None:
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors(name: str) -> None:
     """What the peer said is kept as it was said, beside the text of the error."""
-    for text in hostile(3000):
+    for text in hostile(8000):
         error = ERRORS[name](text)
         assert all(one.isprintable() for one in shown(error)), text
         assert len(str(error)) < 30_000 or name not in ("StreamError", "HTTP 404")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dockerwire import kernel
+from dockerwire import Frame, kernel
+from dockerwire.drivers.asyncio import Client as AsyncClient
 from dockerwire.testing import Engine
+from tests.support.exchanges import chunked, frame, frames, whole
+from tests.support.peers import Peer, answers, ok
 
 STATE = """
 import asyncio, locale, logging, os, signal, socket, ssl, sys, threading, warnings
@@ -112,3 +116,20 @@ def test_nothing_is_loaded_from_here(tmp_path: Path) -> None:
         )
         assert done.returncode == 1
         assert "no kernel is called" in done.stderr
+
+
+def test_in_loops_one_after_another() -> None:
+    """A client is of no loop: what it keeps open can be used in the next one."""
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(frame(1, b"a"))
+
+    async def use(client: AsyncClient) -> None:
+        assert await client.send(whole()) == b"x"
+        async with client.stream(frames(tty=False)) as items:
+            assert [item async for item in items] == [Frame(1, b"a")]
+
+    with Peer(answers(*[ok(b"x"), answer] * 3)) as peer:
+        client = AsyncClient(peer.host, version="1.44")
+        for _ in range(3):
+            asyncio.run(use(client), debug=True)
+        asyncio.run(client.aclose())
+        assert peer.connections == 1

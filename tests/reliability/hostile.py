@@ -10,12 +10,23 @@ import gc
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dockerwire import DockerWireError, HijackRequest, Limits, Request, StreamError, Timeouts, api
+from dockerwire import (
+    DockerWireError,
+    HijackRequest,
+    InsecureWarning,
+    Limits,
+    Request,
+    StreamError,
+    Timeouts,
+    TLSConfig,
+    api,
+)
 from tests.support.exchanges import attach, documents, frame, frames, records, whole
 from tests.support.websocket import CONTINUATION, PING, message, switched
 from tests.support.worlds import WORLDS, World
@@ -34,6 +45,16 @@ OOPS = b"HTTP/1.1 500 Oops\r\n"
 FOUR_GIB = b"\xff\xff\xff\xff"
 
 
+OFFER = 300 * MIB
+"""By each peer."""
+_SERVER_HELLO = b"\x02\x00\x00\x2d\x03\x03" + bytes(33) + b"\xc0\x2f\x00\x00\x05\xff\x01\x00\x01\x00"
+
+
+def _record(data: bytes) -> bytes:
+    """A record of a TLS handshake."""
+    return b"\x16\x03\x03" + len(data).to_bytes(2, "big") + data
+
+
 class Case(NamedTuple):
     """A peer that answers `request` with `head` and then `piece` without end, or as often as the test wants.
 
@@ -50,6 +71,8 @@ class Case(NamedTuple):
     """How it is read: item by item, in ``batches``, or ``send`` for what is read whole."""
     negotiate: bool = False
     """Whether this is what already the first request of all meets."""
+    tls: bool = False
+    """Whether all this comes in place of a handshake."""
     dear: int = 1
     """How much longer than others it takes to read."""
 
@@ -155,6 +178,19 @@ CASES: dict[str, Case] = {
 }
 
 
+CASES |= {
+    "TLS certificate of 16 MiB": Case(
+        whole,
+        _record(_SERVER_HELLO) + _record(b"\x0b\xff\xff\xff\xff\xff\xfc"),
+        _record(b"x" * 16000),
+        "ConnectError",
+        "TLS failed",
+        tls=True,
+    ),
+    "TLS handshake begun without end": Case(whole, b"", _record(bytes(4)), "Timeout", "connect", tls=True),
+}
+
+
 def _memory(name: str) -> int:
     """A number of bytes in ``/proc/self/status``."""
     with Path("/proc/self/status").open() as file:
@@ -195,7 +231,8 @@ def meet(world: World, kernel: str, case: Case, host: str) -> dict[str, Any]:
             version=None if case.negotiate else "1.44",
             kernel=kernel,
             limits=LIMITS,
-            timeout=Timeouts(connect=30, head=60, idle=1 if case.error == "Timeout" else 60),
+            tls=TLSConfig(verify=False) if case.tls else None,
+            timeout=Timeouts(connect=2 if case.tls else 30, head=60, idle=1 if case.error == "Timeout" else 60),
         ) as client:
             found: dict[str, Any] = {"error": "", "text": "", "count": 0}
             try:
@@ -214,6 +251,7 @@ def meet(world: World, kernel: str, case: Case, host: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    warnings.simplefilter("ignore", InsecureWarning)
     world = next(world for world in WORLDS if world.name == sys.argv[1])
     for line in sys.stdin:
         name, host = json.loads(line)

@@ -214,6 +214,14 @@ def _with(value: Any, text: str) -> Any:
     return value
 
 
+def _expected(plain: dict[str, Any], text: str) -> dict[str, Any]:
+    """What has to be read where what is read of the plain text is `plain`."""
+    found: dict[str, Any] = _with(plain, text)
+    for part in ("query", "headers"):  # a text that is JSON by itself is read as such above
+        found[part] = [(name, _decoded(value) if isinstance(value, str) else value) for name, value in found[part]]
+    return found
+
+
 def wire_of(request: Any) -> bytes:
     return send_all(Exchange(request, None))
 
@@ -233,15 +241,18 @@ def test_one_request_with_exactly_that_value(part: int) -> None:
             except ValueError:
                 refused += 1
                 continue
-            assert plain is not None, (place.name, text)
-            found, expected = understood(wire_of(request)), _with(plain, text)
+            found = understood(wire_of(request))
+            said += 1
+            if plain is None:
+                assert text in [value for _, value in found["query"]], (place.name, text)
+                continue
+            expected = _expected(plain, text)
             if found["path"] != expected["path"]:  # names of images have slashes of their own
                 found["path"], expected["path"] = "/".join(found["path"]), "/".join(expected["path"])
                 assert ".." not in found["path"].split("/"), (place.name, text)
             found["headers"] = [(name.lower(), value) for name, value in found["headers"]]
             expected["headers"] = [(name.lower(), value) for name, value in expected["headers"]]
             assert found == expected, (place.name, text)
-            said += 1
     print(f"{said} requests, {refused} refused")
     assert said > 10 * STRINGS
     assert refused > STRINGS
