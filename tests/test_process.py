@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,6 @@ def state():
         "loggers": (logging.root.handlers[:], logging.root.level, logging.getLoggerClass(), logging.raiseExceptions),
         "warnings": (warnings.filters[:], warnings.showwarning),
         "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook, sys.displayhook),
-        "policy": type(asyncio.get_event_loop_policy()),
         "tracing": (sys.gettrace(), sys.getprofile(), sys.getswitchinterval(), sys.getrecursionlimit()),
         "paths": (sys.path[:], sys.meta_path[:], sys.path_hooks[:]),
         "streams": (sys.stdin, sys.stdout, sys.stderr),
@@ -98,12 +98,8 @@ def test_nothing_is_loaded_from_here(tmp_path: Path) -> None:
     script.write_text(
         "from dockerwire import Client, kernel\nprint(*kernel.available())\nClient('unix:///none').close()\n"
     )
-    environ = {
-        "PATH": str(tmp_path),
-        "HOME": str(tmp_path),
-        "DOCKER_CONFIG": str(tmp_path),
-        "LD_LIBRARY_PATH": str(tmp_path),
-    }
+    environ = {key: value for key, value in os.environ.items() if key not in ("DOCKERWIRE_KERNEL", "PYTHONPATH")}
+    environ |= {"HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, env=environ)
     assert done.stdout.split() == list(kernel.available()), done.stderr
     for name in ("evil", "../evil", "os"):
