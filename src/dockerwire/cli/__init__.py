@@ -86,7 +86,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except ValueError as error:  # what a builder says of an argument
         complain(str(error))
         return 2
-    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # documents are taken as the types say they are
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # of what the types say
         complain(f"the engine's answer has not the shape it should: {error!r}")
         return 1
     return code
