@@ -3,10 +3,14 @@
  * inside a text is refused, since it tells that the text was cut. */
 #include "internal.h"
 
-/* -DDW_NO_SIMD leaves this out, as do machines that have neither: each byte is then looked at by itself. */
+/* -DDW_NO_SIMD leaves this out, as do machines that have neither: each byte is then looked at by itself. -DDW_NO_AVX2
+ * leaves out only what is twice as wide. */
 #if !defined DW_NO_SIMD && defined __GNUC__ && (defined __SSE2__ || defined __aarch64__)
 #define DW_SIMD
-#ifdef __SSE2__
+#if defined __x86_64__ && !defined DW_NO_AVX2 /* used where the processor has it */
+#define DW_AVX2
+#include <immintrin.h>
+#elif defined __SSE2__
 #include <emmintrin.h>
 #else
 #include <arm_neon.h>
@@ -44,7 +48,7 @@ static int begin(dw_json *s, unsigned char byte)
     return DW_OK;
 }
 
-static int bracket(dw_json *s, unsigned char byte)
+static inline int bracket(dw_json *s, unsigned char byte)
 {
     int opens = byte == '{' || byte == '[', object = byte == '{' || byte == '}';
     unsigned char *nest, bit;
@@ -100,6 +104,14 @@ static int step(dw_json *s, unsigned char byte)
 
 #ifdef DW_SIMD
 
+/* Which of 64 bytes are of a kind, the first byte in the lowest bit. */
+typedef struct block {
+    uint64_t quotes;
+    uint64_t brackets;
+    uint64_t backslashes; /* these two are seldom there: first it is looked if, then where */
+    uint64_t separators;
+} block;
+
 #ifdef __SSE2__
 typedef __m128i sixteen;
 
@@ -117,6 +129,16 @@ static inline sixteen is_bracket(sixteen v)
 {
     sixteen lower = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* [ and ] become { and } */
     return _mm_or_si128(equal(lower, '{'), equal(lower, '}'));
+}
+
+static inline sixteen is_odd(sixteen v)
+{
+    return _mm_or_si128(equal(v, '\\'), equal(v, RS));
+}
+
+static inline int any(sixteen a, sixteen b, sixteen c, sixteen d)
+{
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) != 0;
 }
 
 static inline uint64_t bits(sixteen a, sixteen b, sixteen c, sixteen d)
@@ -143,6 +165,16 @@ static inline sixteen is_bracket(sixteen v)
     return vorrq_u8(equal(lower, '{'), equal(lower, '}'));
 }
 
+static inline sixteen is_odd(sixteen v)
+{
+    return vorrq_u8(equal(v, '\\'), equal(v, RS));
+}
+
+static inline int any(sixteen a, sixteen b, sixteen c, sixteen d)
+{
+    return vmaxvq_u8(vorrq_u8(vorrq_u8(a, b), vorrq_u8(c, d))) != 0;
+}
+
 static inline uint64_t bits(sixteen a, sixteen b, sixteen c, sixteen d)
 {
     static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
@@ -153,30 +185,24 @@ static inline uint64_t bits(sixteen a, sixteen b, sixteen c, sixteen d)
 }
 #endif
 
-/* Which of 64 bytes are of a kind, the first byte in the lowest bit. */
-typedef struct block {
-    uint64_t quotes;
-    uint64_t backslashes;
-    uint64_t brackets;
-    uint64_t separators;
-} block;
-
-static inline void classify(const unsigned char *in, block *b)
+/* Finds quotes and brackets, and says whether one of the others is there. */
+static inline int classify(const unsigned char *in, block *b)
 {
     sixteen v0 = load(in), v1 = load(in + 16), v2 = load(in + 32), v3 = load(in + 48);
     b->quotes = bits(equal(v0, '"'), equal(v1, '"'), equal(v2, '"'), equal(v3, '"'));
-    b->backslashes = bits(equal(v0, '\\'), equal(v1, '\\'), equal(v2, '\\'), equal(v3, '\\'));
-    b->separators = bits(equal(v0, RS), equal(v1, RS), equal(v2, RS), equal(v3, RS));
     b->brackets = bits(is_bracket(v0), is_bracket(v1), is_bracket(v2), is_bracket(v3));
+    return any(is_odd(v0), is_odd(v1), is_odd(v2), is_odd(v3));
 }
 
-static inline size_t first_of(uint64_t x)
+static inline void classify_odd(const unsigned char *in, block *b)
 {
-    return (size_t)__builtin_ctzll(x);
+    sixteen v0 = load(in), v1 = load(in + 16), v2 = load(in + 32), v3 = load(in + 48);
+    b->backslashes = bits(equal(v0, '\\'), equal(v1, '\\'), equal(v2, '\\'), equal(v3, '\\'));
+    b->separators = bits(equal(v0, RS), equal(v1, RS), equal(v2, RS), equal(v3, RS));
 }
 
 /* The bits from each set one up to the next, without that: what is inside of quotes. */
-static uint64_t between(uint64_t x)
+static inline uint64_t between(uint64_t x)
 {
     x ^= x << 1;
     x ^= x << 2;
@@ -184,6 +210,56 @@ static uint64_t between(uint64_t x)
     x ^= x << 8;
     x ^= x << 16;
     return x ^ x << 32;
+}
+
+#ifdef DW_AVX2
+#define AVX2 __attribute__((target("avx2,pclmul")))
+
+AVX2 static inline uint64_t wide_bits(__m256i a, __m256i b)
+{
+    return (uint64_t)(unsigned int)_mm256_movemask_epi8(a) | (uint64_t)(unsigned int)_mm256_movemask_epi8(b) << 32;
+}
+
+AVX2 static inline __m256i wide_equal(__m256i v, char byte)
+{
+    return _mm256_cmpeq_epi8(v, _mm256_set1_epi8(byte));
+}
+
+AVX2 static inline __m256i wide_is_bracket(__m256i v)
+{
+    __m256i lower = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
+    return _mm256_or_si256(wide_equal(lower, '{'), wide_equal(lower, '}'));
+}
+
+AVX2 static inline __m256i wide_load(const unsigned char *in)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)in);
+}
+
+AVX2 static inline __m256i wide_is_odd(__m256i v)
+{
+    return _mm256_or_si256(wide_equal(v, '\\'), wide_equal(v, RS));
+}
+
+AVX2 static inline int wide_classify(const unsigned char *in, block *b)
+{
+    __m256i v0 = wide_load(in), v1 = wide_load(in + 32);
+    b->quotes = wide_bits(wide_equal(v0, '"'), wide_equal(v1, '"'));
+    b->brackets = wide_bits(wide_is_bracket(v0), wide_is_bracket(v1));
+    return _mm256_movemask_epi8(_mm256_or_si256(wide_is_odd(v0), wide_is_odd(v1))) != 0;
+}
+
+/* As `between`: a product without carries with a number of nothing but ones. */
+AVX2 static inline uint64_t wide_between(uint64_t x)
+{
+    __m128i ones = _mm_set1_epi8((char)0xff);
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)x), ones, 0));
+}
+#endif
+
+static inline size_t first_of(uint64_t x)
+{
+    return (size_t)__builtin_ctzll(x);
 }
 
 /* The bytes that a backslash stands before and that are no escaping backslash themselves: of a row of backslashes every
@@ -201,45 +277,71 @@ static uint64_t escaped_by(uint64_t backslashes, uint64_t first)
     return escaped;
 }
 
-/* Reads up to 64 bytes of a text in whose outermost bracket we are. Gives how many it has read: to the end of the text,
- * to a fault, to before an RS. 0: a byte that JSON has no place for is among them, and step is to read them. */
-static size_t read_block(dw_json *s, const unsigned char *in, size_t len, int *status)
-{
-    unsigned char copy[64];
-    uint64_t inside, last, escaped = s->state == ESCAPE;
-    block b;
+/* Reads blocks of up to 64 bytes of a text in whose outermost bracket we are, from `at` on. Gives where it stopped: at
+ * `stop`, at the end of the text, at a fault; or before what `step` is to read: an RS, or 64 bytes with one among them
+ * that JSON has no place for. A block that is not whole is loaded with bytes before it where there are some.
+ *
+ * No branch depends on which bytes are in strings: that is not to be foreseen. */
+#define READ_BLOCKS(name, target, sort, fill)                                                                          \
+    target static size_t name(dw_json *s, const unsigned char *in, size_t at, size_t stop, int *status)                \
+    {                                                                                                                  \
+        uint64_t escaped = s->state == ESCAPE, within = s->state == STRUCTURE ? 0 : UINT64_MAX;                        \
+                                                                                                                       \
+        while (at < stop) {                                                                                            \
+            size_t len = dw_least(64, stop - at);                                                                      \
+            const unsigned char *from = in + at;                                                                       \
+            uint64_t first = escaped, inside, brackets;                                                                \
+            unsigned char copy[64];                                                                                    \
+            int odd;                                                                                                   \
+            block b;                                                                                                   \
+                                                                                                                       \
+            if (len < 64 && stop >= 64) {                                                                              \
+                from = in + stop - 64;                                                                                 \
+            } else if (len < 64) {                                                                                     \
+                memset(copy, 0, sizeof copy);                                                                          \
+                memcpy(copy + 64 - len, in + at, len);                                                                 \
+                from = copy;                                                                                           \
+            }                                                                                                          \
+            odd = sort(from, &b);                                                                                      \
+            if (len < 64) {                                                                                            \
+                b.quotes >>= 64 - len;                                                                                 \
+                b.brackets >>= 64 - len;                                                                               \
+            }                                                                                                          \
+            b.backslashes = b.separators = 0;                                                                          \
+            if (odd) {                                                                                                 \
+                classify_odd(from, &b);                                                                                \
+                b.backslashes >>= 64 - len;                                                                            \
+                b.separators >>= 64 - len;                                                                             \
+                escaped = escaped_by(b.backslashes, first);                                                            \
+            }                                                                                                          \
+            inside = fill(b.quotes & ~escaped) ^ within;                                                               \
+            if (b.separators)                                                                                          \
+                len = first_of(b.separators);                                                                          \
+            if (!len || b.backslashes & ~inside) {                                                                     \
+                escaped = first;                                                                                       \
+                break;                                                                                                 \
+            }                                                                                                          \
+            brackets = b.brackets & ~inside & UINT64_MAX >> (64 - len);                                                \
+            for (; brackets; brackets &= brackets - 1) {                                                               \
+                size_t one = at + first_of(brackets);                                                                  \
+                *status = bracket(s, in[one]);                                                                         \
+                if (*status != DW_OK)                                                                                  \
+                    return one;                                                                                        \
+                if (s->state == GAP)                                                                                   \
+                    return one + 1;                                                                                    \
+            }                                                                                                          \
+            at += len;                                                                                                 \
+            escaped = (b.backslashes & ~escaped) >> (len - 1) & 1;                                                     \
+            within = 0 - (inside >> (len - 1) & 1);                                                                    \
+        }                                                                                                              \
+        s->state = escaped ? ESCAPE : within ? STRING : STRUCTURE;                                                     \
+        return at;                                                                                                     \
+    }
 
-    if (len < 64) {
-        memset(copy, ' ', sizeof copy);
-        memcpy(copy, in, len);
-        in = copy;
-    }
-    classify(in, &b);
-    if (b.backslashes)
-        escaped = escaped_by(b.backslashes, escaped);
-    inside = between(b.quotes & ~escaped);
-    if (s->state != STRUCTURE)
-        inside = ~inside;
-    if (b.separators) {
-        len = first_of(b.separators);
-        if (!len)
-            return 0;
-    }
-    last = UINT64_C(1) << (len - 1);
-    if (b.backslashes & ~inside) /* which escape nothing */
-        return 0;
-    b.brackets &= ~inside & (last | (last - 1));
-    for (; b.brackets; b.brackets &= b.brackets - 1) {
-        size_t at = first_of(b.brackets);
-        *status = bracket(s, in[at]);
-        if (*status != DW_OK)
-            return at;
-        if (s->state == GAP)
-            return at + 1;
-    }
-    s->state = !(inside & last) ? STRUCTURE : b.backslashes & ~escaped & last ? ESCAPE : STRING;
-    return len;
-}
+READ_BLOCKS(read_blocks, , classify, between)
+#ifdef DW_AVX2
+READ_BLOCKS(read_wide_blocks, AVX2, wide_classify, wide_between)
+#endif
 
 #endif
 
@@ -252,12 +354,14 @@ static size_t read_text(dw_json *s, const unsigned char *in, size_t at, size_t s
     while (at < stop && s->state != GAP) {
 #ifdef DW_SIMD
         if (s->depth && at >= stepped) {
-            size_t part = read_block(s, in + at, dw_least(64, stop - at), status);
-            at += part;
-            if (*status != DW_OK)
+#ifdef DW_AVX2
+            if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul"))
+                at = read_wide_blocks(s, in, at, stop, status);
+            else
+#endif
+                at = read_blocks(s, in, at, stop, status);
+            if (*status != DW_OK || s->state == GAP || at == stop)
                 break;
-            if (part)
-                continue;
             stepped = at + 64;
         }
 #endif
