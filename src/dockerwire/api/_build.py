@@ -56,7 +56,7 @@ def _param(
 ) -> Param:
     keyword = keyword or _keyword(name)
     what = f"parameter {keyword}" if keyword == name else f"parameter {keyword} ({name})"
-    return Param(tuple((name, _utf8(keyword, value)) for value in values), bound(what, since, until))
+    return Param(tuple([(name, _utf8(keyword, value)) for value in values]), bound(what, since, until))
 
 
 def _utf8(keyword: str, value: str) -> str:
@@ -427,12 +427,16 @@ def _inside(value: Any, suffix: str) -> Iterator[dict[str, Any]]:
 def _said(
     query: Sequence[Param | None], headers: Sequence[Param | None], bounds: Iterable[Bound | None]
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], tuple[Bound, ...]]:
-    asked, sent = [p for p in query if p], [p for p in headers if p]
-    return (
-        tuple(pair for p in asked for pair in p.pairs),
-        tuple(pair for p in sent for pair in p.pairs),
-        tuple(b for b in (*bounds, *(p.bound for p in (*asked, *sent))) if b),
-    )
+    pairs: list[tuple[str, str]] = []
+    fields: list[tuple[str, str]] = []
+    all_bounds = [b for b in bounds if b]
+    for params, said in ((query, pairs), (headers, fields)):
+        for param in params:
+            if param:
+                said += param.pairs
+                if param.bound:
+                    all_bounds.append(param.bound)
+    return tuple(pairs), tuple(fields), tuple(all_bounds)
 
 
 def request(

@@ -29,6 +29,7 @@ Body = Union[bytes, Iterable[bytes], AsyncIterable[bytes], None]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(r"(?:[!-~](?:[ \t!-~]*[!-~])?)?")  # RFC 9110 section 5.5
 PATH = re.compile(r"(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@%]+)+")  # RFC 3986 section 3.3, no empty segment
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*")  # RFC 3986 section 2.3
 _CREDENTIALS = ("x-registry-auth", "x-registry-config", "x-docker-expose-session-sharedkey")
 _EMPTY = "e30="  # {} in base64
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"})
@@ -71,6 +72,14 @@ def _has_dot_segment(path: str) -> bool:
     from urllib.parse import unquote
 
     return not {"..", "."}.isdisjoint(unquote(path).split("/"))
+
+
+def _quoted(text: str) -> str:
+    if _UNRESERVED.fullmatch(text):
+        return text
+    from urllib.parse import quote
+
+    return quote(text, safe="")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,9 +128,7 @@ class _Head:
         prefix = "" if version is None else f"/v{format_version(parse_version(version))}"
         if not self.query:
             return prefix + self.path
-        from urllib.parse import quote
-
-        pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.query)
+        pairs = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in self.query])
         return f"{prefix}{self.path}?{pairs}"
 
     def check(self, version: str | None) -> None:
