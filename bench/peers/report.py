@@ -113,9 +113,7 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def results(
-    tables: dict[str, list[Row]], expected: dict[str, dict[str, int]], reps: int, write: int | None
-) -> dict[str, Any]:
+def results(tables: dict[str, list[Row]], expected: dict[str, dict[str, int]], reps: int, write: int) -> dict[str, Any]:
     return {
         "machine": machine(),
         "rounds": reps,

@@ -146,9 +146,13 @@ def calibrate(row: Row, socket: str, seconds: float, expected: dict[str, dict[st
     row.repeat = max(1, min(int(tried / share), 5000 if small else 120))
 
 
+WRITE = 32 * 1024
+"""What an engine writes at once, at most: io.Copy's buffer."""
+
+
 @contextlib.contextmanager
-def replaying(write: int | None = None) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
-    """The replay server's socket, and what is on its tapes. `write`: at most so many bytes in one write of it."""
+def replaying(write: int = WRITE) -> Iterator[tuple[str, dict[str, dict[str, int]]]]:
+    """The replay server's socket, and what is on its tapes. `write`: at most so many bytes in one write of it, or 0."""
     subprocess.run(["make", "-s", "-C", str(HERE), "all"], check=True)
     with tempfile.TemporaryDirectory(prefix="replay") as folder:
         # In a process of its own: what this one has held would be told as the peak of every program it starts.
@@ -330,7 +334,9 @@ def main() -> int:
         metavar="NAME=COMMAND",
         help="another Python that has the package, for the table `kernels`: 'PyPy=/path/to/venv/bin/python'",
     )
-    parser.add_argument("--write", type=int, help="bytes in one write of the server, at most (no limit)")
+    parser.add_argument(
+        "--write", type=int, default=WRITE, help=f"bytes in one write of the server, at most ({WRITE}); 0: no limit"
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--record", action="store_true")
     options = parser.parse_args()

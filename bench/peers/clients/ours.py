@@ -269,8 +269,8 @@ async def amany(client: Any, job: Job, meter: Meter, gather: Any) -> None:
             here[0] += 1
             if here[0] == job.streams:
                 meter.start()
-            async for batch in stream.batches():
-                lines[number] += len(batch)
+            async for _ in stream:
+                lines[number] += 1
 
     await gather(follow, job.streams)
     meter.report(Seen(sum(lines)))
