@@ -84,17 +84,6 @@ def through(make: Callable[[Any], Any], data: bytes, size: int, columns: bool = 
     return converse
 
 
-def lazily(make: Callable[[Any], Any], data: bytes) -> Conversation:
-    carried = coded(chunks(data, 2000), b"0\r\n\r\n")
-
-    def converse(kernel: Any) -> Iterator[Any]:
-        decoder, coding = make(kernel), kernel.ChunkedDecoder()
-        portions = [kind(piece) for kind, piece in zip((bytearray, bytes) * 9, chunks(carried, 9000), strict=False)]
-        return fed(decoder, lambda data: kernel.feed_lazily(coding, decoder, data), portions)
-
-    return converse
-
-
 def exchanged(request: Callable[[], Any], data: bytes, size: int, **settings: Any) -> Conversation:
     def converse(kernel: Any) -> Iterator[Any]:
         made = exchange(request(), kernel=kernel, **settings)
@@ -126,7 +115,6 @@ CONVERSATIONS: dict[str, Conversation] = {
     "details malformed": by_feed(lambda kernel: kernel.LogDecoder(details=True), DETAILS + b"\4", 60),
     "texts": through(lambda kernel: kernel.DocumentSplitter(), TEXTS, 101),
     "texts too deep": by_feed(lambda kernel: kernel.DocumentSplitter(999, 2), TEXTS + b'{"a":[[1', 90),
-    "frames lazily": lazily(lambda kernel: kernel.FrameDecoder(), frame(1, b"x" * 1000) * 28),
     "fields": by_feed(lambda kernel: Projected(kernel, 9999, 512), TEXTS, 300),
     "an answer": exchanged(lambda: whole(), ANSWER, 90),
     "a refusal": exchanged(lambda: whole(), REFUSAL, 60),

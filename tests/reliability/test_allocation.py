@@ -16,7 +16,7 @@ from ..conftest import load_kernel
 pytest.importorskip("_testcapi", reason="no _testcapi, which lets allocations fail")
 
 ROOT = Path(__file__).parent.parent.parent
-CONVERSATIONS = 18
+CONVERSATIONS = 17
 
 
 @pytest.mark.timeout(600)

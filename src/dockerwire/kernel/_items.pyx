@@ -83,8 +83,8 @@ cdef class LogRecord:
         return make_record, tuple(self)
 
 
-# A member is what the interpreter of CPython reads in one instruction that it adapts to the class; of the getters that
-# Cython makes it looks up each and calls it.
+# A member is what CPython's interpreter reads in one instruction that it adapts to the class; of the getters that Cython
+# makes it looks up each and calls it.
 
 
 cdef extern from *:
