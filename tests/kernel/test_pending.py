@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 
 from dockerwire import Frame, Malformed, StreamError
-from dockerwire import kernel as kernels
 from dockerwire.kernel import LogRecord, pending
-
-from ..support.exchanges import frame
 
 
 def _in_python() -> ModuleType:
@@ -106,90 +103,6 @@ def test_any_order_of_calls(twin: ModuleType) -> None:
                     assert many == model[: len(many)]
                     del model[: len(many)]
             assert len(waiting) == len(model)
-
-
-def lot_of(frames: int) -> Any:
-    """What makes items when they are taken, where there is such a thing."""
-    kernel = kernels.load(kernels.name)
-    portion = b"".join(frame(1, b"%d" % i * 99) for i in range(frames)) or frame(1, b"x" * 9000)[:-1]
-    items = kernel.feed_lazily(None, kernel.FrameDecoder(), portion)
-    assert kernels.name != "cython" or type(items).__name__ == "Lot"
-    return items
-
-
-def test_lots(twin: ModuleType) -> None:
-    """Items and lots, in any order, as a list would have it."""
-    wanted = list(lot_of(200))
-    dice = random.Random(6)
-    for _ in range(60):
-        waiting, model = twin.Pending(), list[Any]()
-        if dice.randrange(2):
-            waiting.reader = lambda item: item
-        for _ in range(12):
-            match dice.randrange(4):
-                case 0:
-                    waiting.extend(lot_of(200))
-                    model += wanted
-                case 1:
-                    items = [StreamError("") if dice.randrange(4) == 0 else object() for _ in range(3)]
-                    waiting.extend(list(items))
-                    model += items
-                case 2:
-                    for _ in range(min(len(model), dice.choice((1, 150, 250)))):
-                        try:
-                            taken: Any = waiting.pop()
-                        except StreamError as error:
-                            taken = error
-                        assert taken == model.pop(0)
-                case _ if model:
-                    try:
-                        many = waiting.take()
-                    except StreamError as error:
-                        many = [error]
-                    assert many == model[: len(many)]
-                    assert many
-                    del model[: len(many)]
-            assert len(waiting) == len(model)
-
-
-def test_trouble_in_the_middle_of_a_lot(twin: ModuleType) -> None:
-    """What reads the items raises: in its place, and where that is fatal it was all."""
-
-    def read(item: Frame) -> Frame:
-        if item.data.startswith(b"5"):
-            raise ValueError("five")
-        return item
-
-    wanted = list(lot_of(200))
-    waiting = twin.Pending()
-    waiting.reader = read
-    waiting.extend(lot_of(200))
-    assert waiting.take() == wanted[:5]
-    with pytest.raises(ValueError, match="five"):
-        waiting.take()
-    assert waiting.take() == wanted[6:14]
-    waiting = twin.Pending(lambda error: True)
-    waiting.reader = read
-    waiting.extend(lot_of(200))
-    assert [waiting.pop() for _ in range(5)] == wanted[:5]
-    with pytest.raises(ValueError, match="five"):
-        waiting.pop()
-    assert not waiting
-
-
-def test_iterating_over_lots(twin: ModuleType) -> None:
-    waiting, more = twin.Pending(), [lot_of(200), [StreamError("x")], [], lot_of(0), lot_of(300)]
-
-    def refill() -> None:
-        if not more:
-            raise StopIteration
-        waiting.extend(more.pop(0))
-
-    items = twin.Items(waiting, refill)
-    assert [next(items) for _ in range(200)] == list(lot_of(200))
-    with pytest.raises(StreamError):
-        next(items)
-    assert list(items) == list(lot_of(300))
 
 
 def test_items(twin: ModuleType) -> None:
@@ -347,19 +260,6 @@ def test_finding_a_stream(twin: ModuleType) -> None:
     records: list[Any] = [LogRecord(stream, None, b"", {}, False) for stream in (2, 3)]
     assert [twin.find_stream(records, stream) for stream in range(4)] == [-1, -1, 0, 1]
     assert twin.find_stream([], 1) == -1
-
-
-def test_finding_a_stream_in_a_lot(twin: ModuleType) -> None:
-    if twin is not pending:
-        pytest.skip("where nothing is compiled there are no lots")
-    kernel = kernels.load(kernels.name)
-    for at in (0, 1, 199, 200):
-        frames = [frame(3 if i == at else 1, b"x" * 60) for i in range(200)]
-        decoder = kernel.FrameDecoder()
-        assert pending.find_stream(decoder.feed(frames[0][:9]), 3) == -1  # the first one is put together
-        items = kernel.feed_lazily(None, decoder, frames[0][9:] + b"".join(frames[1:]))
-        assert pending.find_stream(items, 3) == (-1 if at == 200 else at)
-        assert pending.find_stream(items, 2) == -1
 
 
 def test_a_reader_for_which_more_comes(twin: ModuleType) -> None:

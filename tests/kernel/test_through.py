@@ -1,13 +1,9 @@
-"""`feed_through` does what `feed` of one decoder and then of the other does, wherever cuts, chunks and faults are; and
-so does `feed_lazily`."""
+"""`feed_through` does what `feed` of one decoder and then of the other does, wherever cuts, chunks and faults are."""
 
 from __future__ import annotations
 
-import gc
-import random
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -46,16 +42,10 @@ cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def the_same(
-    kernel: ModuleType,
-    case: Case,
-    pieces: Iterable[bytes],
-    behind: Iterable[bytes] = (b"", b"1\r\n"),
-    lazily: bool = False,
-    **limits: int,
+    kernel: ModuleType, case: Case, pieces: Iterable[bytes], behind: Iterable[bytes] = (b"", b"1\r\n"), **limits: int
 ) -> tuple[Any, Any]:
     """Feed `pieces`, and on with what is `behind` the end or fault, through two decoders of `kernel`, and one after the
     other through two of the reference. Gives the decoders of `kernel`, after their ends."""
-    feed = kernel.feed_lazily if lazily else kernel.feed_through
     chunked, decoder = kernel.ChunkedDecoder(**limits), case.make(kernel)
     reference, judge = PYTHON.ChunkedDecoder(**limits), case.make(PYTHON)
 
@@ -66,7 +56,7 @@ def the_same(
         ]
 
     for piece in (*pieces, *behind):
-        left = outcome(lambda piece=piece: list(feed(chunked, decoder, piece)))
+        left = outcome(lambda piece=piece: kernel.feed_through(chunked, decoder, piece))
         right = outcome(lambda piece=piece: judge.feed(reference.feed(piece)))
         assert left == right
         mine, wanted = states()
@@ -132,73 +122,8 @@ def test_more_items_than_one_call_of_a_core_gives(kernel: ModuleType, case: Case
     body = case.body * 700
     for size in (13, 100, 1 << 20):
         data = coded(chunks(body, size))
-        for lazily in (False, True):
-            the_same(kernel, case, [data], lazily=lazily)
-            the_same(kernel, case, chunks(data, 4099), lazily=lazily)
-
-
-@cases
-def test_lazily_at_any_cut_and_with_any_fault(kernel: ModuleType, case: Case) -> None:
-    """Portions that are worth it and that are not by turns, each item's end in one and the other."""
-    dice = random.Random(7)
-    data = coded(chunks(case.body * 900, 50))
-    for at in (None, *(dice.randrange(len(data)) for _ in range(9))):
-        damaged = data if at is None else data[:at] + dice.choice((b"", b"\xff", b"\r", b'"')) + data[at + 1 :]
-        for _ in range(3):
-            pieces, begun = [], 0
-            while begun < len(damaged):
-                end = begun + dice.choice((1, 9, 200, 8191, 8192, 20000))
-                pieces.append(damaged[begun:end])
-                begun = end
-            the_same(kernel, case, pieces, lazily=True)
-
-
-@cases
-def test_lazily_without_a_coding(kernel: ModuleType, case: Case) -> None:
-    """From a buffer that is used anew before an item is taken; the decoder is fed in another way in between."""
-    body, buffer = case.body * 900, bytearray(30_000)
-    decoder, judge = case.make(kernel), case.make(PYTHON)
-    given: list[tuple[Any, list[Any]]] = []
-    for number, piece in enumerate(chunks(body, 10_007)):
-        buffer[: len(piece)] = piece
-        portion = memoryview(buffer)[: len(piece)]
-        feed = decoder.feed if number % 3 == 2 else partial(kernel.feed_lazily, None, decoder)
-        given.append((feed(portion), judge.feed(piece)))
-        portion.release()
-        buffer[:] = b"\xff" * len(buffer)
-    buffer.append(0)  # which raises while anybody holds it
-    for items, wanted in given:
-        assert len(items) == len(wanted)
-        assert list(items) == wanted
-    assert decoder.finish() == judge.finish()
-
-
-def test_what_is_read_only_may_be_held(kernel: ModuleType) -> None:
-    """But only until the items are gone."""
-    buffer = bytearray(frame(1, b"x" * 100) * 200)
-    items = kernel.feed_lazily(None, kernel.FrameDecoder(), memoryview(buffer).toreadonly())
-    assert list(items) == [kernels.Frame(1, b"x" * 100)] * 200
-    del items
-    gc.collect()
-    buffer.append(0)  # which raises while anybody holds it
-
-
-def test_what_is_no_buffer_is_not_fed_lazily(kernel: ModuleType) -> None:
-    for wrong in (memoryview(bytes(20_000))[::2], "text", None, 1):
-        decoder = kernel.FrameDecoder()
-        with pytest.raises((TypeError, BufferError)):
-            kernel.feed_lazily(None, decoder, wrong)
-        assert decoder.feed(frame(1, b"a")) == [kernels.Frame(1, b"a")]
-
-
-def test_lots_that_nobody_takes_are_let_go(kernel: ModuleType) -> None:
-    portion = coded([frame(1, b"x" * 1000)] * 100, b"")
-    chunked, decoder = kernel.ChunkedDecoder(), kernel.FrameDecoder()
-    kernel.feed_lazily(chunked, decoder, portion)
-    with at_most(1 << 20):
-        for taken in range(20):
-            items = iter(kernel.feed_lazily(chunked, decoder, portion))
-            assert [next(items).stream for _ in range(taken)] == [1] * taken
+        the_same(kernel, case, [data])
+        the_same(kernel, case, chunks(data, 4099))
 
 
 def test_an_empty_frame_at_the_end_of_a_full_call(kernel: ModuleType) -> None:

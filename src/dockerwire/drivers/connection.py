@@ -25,26 +25,8 @@ if TYPE_CHECKING:  # what speaks TLS or ssh is imported when that is to be spoke
     from ..wire.tls import TLS
 
 RECEIVE_SIZE = 256 * 1024
-_LENT = RECEIVE_SIZE // 4  # bytes that are worth it that all of it is held until their items were taken
 _EXIT_SECONDS = 1.0  # that ssh may take to end once it has closed its output
 _WORDS_SHOWN = 2000  # bytes of its stderr
-
-
-class _Place(bytearray):
-    """Where something is received."""
-
-    lent = False
-    """Whether items may have been left in it, to be made when they are taken: then it is theirs until they are."""
-
-    def left(self) -> bool:
-        """Whether nobody has anything in it any more."""
-        try:
-            self.pop()  # raises while anybody holds it
-        except BufferError:
-            return False
-        self.append(0)
-        self.lent = False
-        return True
 
 
 class _Own(threading.local):
@@ -53,7 +35,7 @@ class _Own(threading.local):
     Whoever strikes between the two, a signal's handler that uses a client, gets another one.
     """
 
-    buffer: _Place | None = None
+    buffer: memoryview | None = None
 
 
 _own = _Own()
@@ -76,7 +58,7 @@ class Connection:
         self.closed = False
         """Whether `close` was called."""
         self._eager = False
-        self.received: _Place | None = None
+        self.received: memoryview | None = None
         """Where something was received, or may have been, and is not decoded. Where nobody is at it, that is lost."""
         self._poll: select.poll | None = None
         self._users = 0
@@ -207,8 +189,8 @@ class Connection:
                 poll.poll()
             buffer = _own.buffer
             _own.buffer = None
-            if buffer is None or (buffer.lent and not buffer.left()):
-                buffer = _Place(RECEIVE_SIZE)
+            if buffer is None:
+                buffer = memoryview(bytearray(RECEIVE_SIZE))
             self.received = buffer
             try:
                 count = self.sock.recv_into(buffer, RECEIVE_SIZE)
@@ -226,11 +208,7 @@ class Connection:
             self.check()
         if count:
             self._eager = True
-            data = memoryview(buffer)[:count]
-            if count < _LENT:
-                return data
-            buffer.lent = True
-            return data.toreadonly()
+            return buffer[:count]
         self.decoded()
         return b""
 

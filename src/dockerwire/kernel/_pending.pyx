@@ -4,7 +4,7 @@
 cimport cython
 from libc.string cimport memcmp
 
-from ._items cimport Frame, LogRecord, Lot
+from ._items cimport Frame, LogRecord
 
 
 cdef extern from "Python.h":
@@ -15,12 +15,10 @@ cdef enum:
     READ_AT_ONCE = 8
 
 
-def find_stream(items not None, int stream):
+def find_stream(list items not None, int stream):
     cdef Py_ssize_t at
-    if type(items) is Lot:
-        return (<Lot> items).find_stream(stream)
-    for at in range(len(<list?> items)):
-        item = (<list> items)[at]
+    for at in range(len(items)):
+        item = items[at]
         if type(item) is Frame:
             if (<Frame> item).stream == stream:
                 return at
@@ -80,7 +78,6 @@ cdef class Screen:
 
 @cython.final
 cdef class Pending:
-    cdef Lot lot  # comes before the items; None when all of it was taken
     cdef list items
     cdef Py_ssize_t at  # the first one that was not taken
     cdef object fatal
@@ -90,30 +87,20 @@ cdef class Pending:
         self.items, self.fatal = [], fatal
 
     def __len__(self):
-        return (0 if self.lot is None else len(self.lot)) + len(self.items) - self.at
+        return len(self.items) - self.at
 
-    def extend(self, items not None):
-        if self.at < len(self.items):
-            self.items += items
-        elif type(items) is not Lot:
-            self.items, self.at = <list?> items, 0
-        elif self.lot is None:
-            self.lot = <Lot> items if len(items) else None
+    def extend(self, list items not None):
+        if self.at == len(self.items):
+            self.items, self.at = items, 0
         else:
-            self.items, self.at = list(items), 0
+            self.items += items
 
     cdef next(self):
-        cdef Lot lot = self.lot
-        if lot is not None:
-            item = lot.next()
-            if lot.at == lot.count:
-                self.lot = None
-        else:
-            item = self.items[self.at]
-            self.items[self.at] = None
-            self.at += 1
-            if PyExceptionInstance_Check(item):
-                raise item
+        item = self.items[self.at]
+        self.items[self.at] = None
+        self.at += 1
+        if PyExceptionInstance_Check(item):
+            raise item
         if self.reader is None:
             return item
         try:
@@ -122,30 +109,24 @@ cdef class Pending:
             return self.reader(item)
         except Exception as error:
             if self.fatal(error):
-                self.lot, self.items, self.at = None, [], 0
+                self.items, self.at = [], 0
             if isinstance(error, (StopIteration, StopAsyncIteration)):
                 raise RuntimeError(f"what reads the documents raised {type(error).__name__}") from error
             raise
 
     def pop(self):
-        if self.lot is None and self.at == len(self.items):
+        if self.at == len(self.items):
             raise IndexError("nothing is there")
         return self.next()
 
-    cdef make(self):
-        """All that is there, in a list."""
-        if self.lot is not None:
-            self.items, self.at, self.lot = [*self.lot, *self.items[self.at:]], 0, None
-
     cdef list take_read(self):
         cdef list taken = []
-        while (self.lot is not None or self.at < len(self.items)) and len(taken) < READ_AT_ONCE:
+        while self.at < len(self.items) and len(taken) < READ_AT_ONCE:
             try:
                 taken.append(self.next())
             except Exception as error:
                 if not taken:
                     raise
-                self.make()
                 if self.at:
                     self.at -= 1
                     self.items[self.at] = error
@@ -155,12 +136,10 @@ cdef class Pending:
         return taken
 
     def take(self):
-        cdef Py_ssize_t end
-        cdef list items
+        cdef Py_ssize_t end = self.at
+        cdef list items = self.items
         if self.reader is not None:
             return self.take_read()
-        self.make()
-        end, items = self.at, self.items
         while end < len(items) and not PyExceptionInstance_Check(items[end]):
             end += 1
         if end == self.at and end < len(items):
@@ -186,7 +165,6 @@ cdef class Items:
         return self
 
     def __next__(self):
-        cdef Pending pending = self.pending
-        while pending.lot is None and pending.at == len(pending.items):
+        while self.pending.at == len(self.pending.items):
             self.refill()
-        return pending.next()
+        return self.pending.next()

@@ -18,7 +18,6 @@ __all__ = [
     "FrameDecoder",
     "LogDecoder",
     "feed_columns",
-    "feed_lazily",
     "feed_through",
     "format_timestamp",
     "parse_timestamp",
@@ -181,10 +180,6 @@ def feed_through(chunked: ChunkedDecoder, decoder: _ItemDecoder[Item], data: Buf
     check(error)
     decoder._stop()
     return items
-
-
-def feed_lazily(chunked: ChunkedDecoder | None, decoder: _ItemDecoder[Item], data: Buffer) -> list[Item]:
-    return decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data)
 
 
 _raw = ffi.new_allocator(should_clear_after_alloc=False)

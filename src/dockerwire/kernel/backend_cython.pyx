@@ -6,18 +6,18 @@
 from cpython cimport (
     PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyObject, PyObject_GetBuffer,
 )
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint32_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.string cimport memcpy
 cimport cython
 from dockerwire.kernel cimport dockerwire as c
-from dockerwire.kernel._items cimport FRAMES, RECORDS, TEXTS, Lot, new_frame, new_lot, new_record
+from dockerwire.kernel._items cimport new_frame, new_record
 from .columns import FrameBatch, RecordBatch
 from .faults import fault
 from .shared import attributes, check, format_timestamp, limit
 
 __all__ = [
-    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_columns", "feed_lazily",
-    "feed_through", "format_timestamp", "parse_timestamp",
+    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_columns", "feed_through",
+    "format_timestamp", "parse_timestamp",
 ]
 name = "cython"
 
@@ -29,8 +29,6 @@ cdef extern from "Python.h":
 cdef enum:
     SPANS = 256  # of one call into C
     WORTH_A_RELEASE = 16384  # bytes that take longer than letting go of the GIL
-    WORTH_A_LOT = 8192  # bytes of which the items are not all in the nearest cache when the last one is made
-    LONGEST_LOT = 1 << 30
 
 
 cdef class _Decoder:
@@ -88,38 +86,6 @@ cdef class _ItemDecoder(_Decoder):
             else:
                 status = c.dw_through(chunked, self.common, data, length, used, spans, SPANS, &count)
             self.take(data, spans, count, items)
-        return status
-
-    cdef int read_lazily(self, c.dw_chunked *chunked, size_t *used, Lot lot) except -100:
-        """As `read`, but what the portion has of an item as a whole is only noted."""
-        cdef c.dw_span spans[SPANS]
-        cdef const c.dw_span *span
-        cdef size_t i, count, length = <size_t> lot.view.len
-        cdef int status = c.DW_FULL
-        cdef list made
-        cdef const unsigned char *data = lot.data
-        cdef bint release = self.common.decoder == c.DW_JSON and length >= WORTH_A_RELEASE
-        while status == c.DW_FULL:
-            if release:
-                release = False
-                with nogil:
-                    status = c.dw_through(chunked, self.common, data, length, used, spans, SPANS, &count)
-            else:
-                status = c.dw_through(chunked, self.common, data, length, used, spans, SPANS, &count)
-            lot.make_room(count)
-            for i in range(count):
-                span = &spans[i]
-                if (span.kind == c.DW_WHOLE or span.kind == c.DW_CUT) and not len(<bytearray> self.kept[span.keep]):
-                    place = &lot.places[lot.count]
-                    place.offset, place.length = <uint32_t> span.offset, <int32_t> span.length
-                    place.ns, place.has_time = span.time_ns, span.has_time
-                    place.stream, place.partial = <unsigned char> span.stream, span.kind == c.DW_CUT
-                    lot.count += 1
-                else:
-                    made = []
-                    self.take(data, span, 1, made)
-                    if made:
-                        lot.put(made[0])
         return status
 
     def feed(self, data):
@@ -212,30 +178,27 @@ cdef class ChunkedDecoder(_Decoder):
     def trailing_data(self):
         return bytes(self.kept[0])
 
-    cdef end(self, int status, const unsigned char *data, size_t length, size_t used):
+    cdef end(self, int status, const Py_buffer *view, size_t used):
         if status == c.DW_DONE:
             self.done = True
-            self.kept[0] += data[used:length]
+            self.kept[0] += (<const unsigned char *> view.buf)[used:view.len]
         self.stop()
 
     def feed(self, data):
         cdef Py_buffer view
         cdef size_t used = 0, written = 0
-        cdef PyObject *body = NULL
+        cdef bytes body
         check(self.error)
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            body = new_bytes(NULL, view.len)
+            body = PyBytes_FromStringAndSize(NULL, view.len)
             status = c.dw_chunked_feed(
-                &self.s, <unsigned char *> view.buf, view.len, &used,
-                <unsigned char *> PyBytes_AS_STRING(<object> body), &written,
+                &self.s, <unsigned char *> view.buf, view.len, &used, <unsigned char *> <char *> body, &written
             )
-            _PyBytes_Resize(&body, <Py_ssize_t> written)
-            self.end(status, <const unsigned char *> view.buf, <size_t> view.len, used)
-            return <object> body
+            self.end(status, &view, used)
         finally:
             PyBuffer_Release(&view)
-            Py_XDECREF(body)
+        return body if written == <size_t> len(body) else body[:written]
 
     def finish(self):
         check(self.error)
@@ -253,30 +216,12 @@ def feed_through(ChunkedDecoder chunked not None, _ItemDecoder decoder not None,
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         status = decoder.read(&chunked.s, &view, &used, items)
-        chunked.end(status, <const unsigned char *> view.buf, <size_t> view.len, used)
+        chunked.end(status, &view, used)
     finally:
         PyBuffer_Release(&view)
     check(error)
     decoder.stop()
     return items
-
-
-def feed_lazily(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
-    cdef size_t used = 0
-    cdef int status, kind = decoder.common.decoder
-    cdef Lot lot
-    if not WORTH_A_LOT <= len(data) <= LONGEST_LOT or (kind == c.DW_LOG and (<LogDecoder> decoder).s.details):
-        return decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data)
-    error = decoder.error
-    check(error if chunked is None else chunked.error)
-    lot = new_lot(TEXTS if kind == c.DW_JSON else FRAMES if kind == c.DW_DEMUX else RECORDS, data)
-    status = decoder.read_lazily(NULL if chunked is None else &chunked.s, &used, lot)
-    if chunked is not None:
-        chunked.end(status, lot.data, <size_t> lot.view.len, used)
-    lot.keep()
-    check(error)
-    decoder.stop()
-    return lot
 
 
 cdef class _Filling:
@@ -381,7 +326,7 @@ def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
     try:
         status = filling.read(NULL if chunked is None else &chunked.s, decoder, &view, &used)
         if chunked is not None:
-            chunked.end(status, <const unsigned char *> view.buf, <size_t> view.len, used)
+            chunked.end(status, &view, used)
     finally:
         PyBuffer_Release(&view)
     check(error)

@@ -24,7 +24,6 @@ __all__ = [
     "FrameDecoder",
     "LogDecoder",
     "feed_columns",
-    "feed_lazily",
     "feed_through",
     "format_timestamp",
     "parse_timestamp",
@@ -625,10 +624,6 @@ _Item = TypeVar("_Item")
 
 def feed_through(chunked: ChunkedDecoder, decoder: ItemDecoder[_Item], data: Buffer) -> list[_Item]:
     return decoder.feed(chunked.feed(data))
-
-
-def feed_lazily(chunked: ChunkedDecoder | None, decoder: ItemDecoder[_Item], data: Buffer) -> list[_Item]:
-    return decoder.feed(data if chunked is None else chunked.feed(data))
 
 
 def feed_columns(

@@ -11,7 +11,6 @@ cdef extern from "dockerwire.h" nogil:
         DW_JSON
         DW_LOG
         DW_PART
-        DW_WHOLE
         DW_CUT
         DW_ATTRS
         DW_SKIP

@@ -14,8 +14,6 @@ from ..errors import ProtocolError
 from .items import Frame, LogRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .columns import FrameBatch, RecordBatch
 
 Buffer = bytes | bytearray | memoryview
@@ -87,7 +85,6 @@ class LogDecoder(Protocol):
 
 
 Item = TypeVar("Item")
-MadeItem = TypeVar("MadeItem", covariant=True)
 
 
 class ItemDecoder(Protocol[Item]):
@@ -98,16 +95,6 @@ class ItemDecoder(Protocol[Item]):
     def feed(self, data: Buffer) -> list[Item]: ...
 
     def finish(self) -> list[Item]: ...
-
-
-class Lot(Protocol[MadeItem]):
-    """Items, each made when it is taken, once."""
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[MadeItem]: ...
-
-    def __next__(self) -> MadeItem: ...
 
 
 # What the next class has attributes called.
@@ -130,15 +117,6 @@ class Kernel(Protocol):
         """``decoder.feed(chunked.feed(data))``, with two decoders of this kernel: the same items, errors and all else.
 
         A compiled kernel does it in one crossing, and without the copy of the body.
-        """
-        ...
-
-    @staticmethod
-    def feed_lazily(chunked: _Chunked | None, decoder: ItemDecoder[Item], data: Buffer) -> list[Item] | Lot[Item]:
-        """``feed_through``, or ``decoder.feed(data)`` where `chunked` is None: the same items and all else.
-
-        Where that is cheaper (with Cython, and a long portion) they come as what makes each when it is taken. Until
-        then it has a copy of `data`; where that is read-only it holds `data` itself, which must stay as it is.
         """
         ...
 

@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
-if TYPE_CHECKING:
-    from .face import Lot
-
 __all__ = ["Items", "Pending", "Reader", "Screen", "find_stream"]
 
 
@@ -21,7 +18,7 @@ READ_AT_ONCE = 8
 """Documents of a list: many more are out of the processor's cache again before the first is used."""
 
 
-def find_stream(items: list[Any] | Lot[Any], stream: int) -> int:
+def find_stream(items: list[Any], stream: int) -> int:
     """The index of the first frame or record of `stream` among `items`, or -1."""
     return next((index for index, item in enumerate(items) if item.stream == stream), -1)
 
@@ -89,8 +86,8 @@ class Pending:
     def __len__(self) -> int:
         return len(self._items)
 
-    def extend(self, items: list[Any] | Lot[Any]) -> None:
-        """Items that have come. They are this object's from now on."""
+    def extend(self, items: list[Any]) -> None:
+        """Items that have come. The list is this object's from now on."""
         self._items.extend(items)
 
     def _next(self) -> Any:

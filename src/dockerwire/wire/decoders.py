@@ -54,10 +54,6 @@ class Items(Protocol[E]):
     reader: Callable[[bytes], E] | None
     """What reads one of the texts that `feed` and `finish` give where `unread` is set; None where they are items."""
     unread: bool
-    """Whether `feed` may leave to `Pending` what is better done when an item is taken: reading it, or making it at all.
-
-    Then it gives texts where there is a `reader`, and what `feed_lazily` of the kernel gives in place of a list.
-    """
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         """The items that `data` completes. It is body, or what `chunked` makes body of; nothing of it is kept.
@@ -112,18 +108,7 @@ def _cut_short(partial: bytes, missing: int | None) -> Truncated:
     return Truncated(f"the connection was closed before the end of the body, {inside}", missing, partial)
 
 
-class _Fed(Plain):
-    """What decoders of a body have in common whose work a decoder of the kernel does."""
-
-    _kernel: Kernel
-
-    def _fed(self, decoder: Any, data: Buffer, chunked: ChunkedDecoder | None) -> Any:
-        if self.unread:
-            return self._kernel.feed_lazily(chunked, decoder, data)
-        return decoder.feed(data) if chunked is None else self._kernel.feed_through(chunked, decoder, data)
-
-
-class _FramesItems(_Fed):
+class _FramesItems(Plain):
     """Frames; with systemerr frames as errors."""
 
     batch: Any = FrameBatch.of
@@ -139,7 +124,7 @@ class _FramesItems(_Fed):
             batch = self._kernel.feed_columns(chunked, decoder, data)
             self.error = decoder.error
             return self._parts(batch) if batch else []
-        items = self._fed(decoder, data, chunked)
+        items: list[Any] = decoder.feed(data) if chunked is None else self._kernel.feed_through(chunked, decoder, data)
         self.error = decoder.error
         return items if find_stream(items, _SYSTEMERR) < 0 else self._told(items)
 
@@ -216,7 +201,7 @@ class _TTYItems(_ChunkItems):
         return [FrameBatch.of(frames)] if columns and frames else frames
 
 
-class _DocumentItems(_Fed):
+class _DocumentItems(Plain):
     """JSON texts, cut out of the body and then read, unless they are left `unread`: what is read when it is taken is
     still in the processor's cache when it is used.
     """
@@ -227,11 +212,11 @@ class _DocumentItems(_Fed):
         self.error: ProtocolError | None = None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        texts = self._fed(self._splitter, data, chunked)
+        splitter = self._splitter
+        texts: list[bytes] = (
+            splitter.feed(data) if chunked is None else self._kernel.feed_through(chunked, splitter, data)
+        )
         self.error = self._splitter.error
-        return self._given(texts)
-
-    def _given(self, texts: Any) -> list[Any]:
         return texts if self.unread else _listed(self.read(texts))
 
     def read(self, texts: list[bytes]) -> Sequence[Any]:
@@ -244,7 +229,7 @@ class _DocumentItems(_Fed):
         except ProtocolError as error:
             self.error = error
             return []
-        return self._given(texts)
+        return texts if self.unread else _listed(self.read(texts))
 
     def cut(self) -> list[Any]:
         # A bare number or word at the end may be the beginning of a longer one, so it is no item but what was cut.
@@ -350,9 +335,6 @@ class _ProjectedItems(_DocumentItems):
         if not columns or not rows:
             return _listed(rows)
         return [rows] if isinstance(rows, Rows) else grouped(_listed(rows), self._rows)
-
-    def _given(self, texts: Any) -> list[Any]:
-        return _listed(self.read(texts))  # they are never left unread
 
     def read(self, texts: list[bytes]) -> Sequence[Any]:
         found = self._projector.columns(texts)

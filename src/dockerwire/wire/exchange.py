@@ -45,9 +45,6 @@ T = TypeVar("T")
 AnyRequest = Union["Request[Any]", "StreamRequest[Any]", "HijackRequest[Any]"]
 
 _SEND_SIZE = 256 * 1024
-_PIECE = 16 * 1024  # bytes of an answer that are kept by themselves
-_AGENT = ("User-Agent", f"dockerwire/{VERSION}")
-_IDENTITY = ("Accept-Encoding", "identity")
 _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 _RAW = "application/vnd.docker.raw-stream"
 _HOST = re.compile("[!-~]+")
@@ -75,38 +72,23 @@ class _Whole(Plain):
     """The decoder of an answer that is read whole: no items, just the bytes."""
 
     def __init__(self, limit: int) -> None:
+        self.body: bytearray = bytearray()
         self.error: ProtocolError | None = None
-        self._pieces: list[bytes | bytearray] = []
-        self._size = 0
         self._limit = limit
-
-    @property
-    def body(self) -> bytes:
-        pieces = self._pieces
-        return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
-
-    def keep(self, body: Buffer) -> None:
-        self._size += len(body)
-        if len(body) >= _PIECE or not self._pieces:
-            self._pieces.append(bytes(body))
-        elif isinstance(self._pieces[-1], bytearray):  # an object for each of many small ones would take more memory
-            self._pieces[-1] += body
-        else:
-            self._pieces.append(bytearray(body))
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
-        if self._size + len(body) > self._limit:
+        if len(self.body) + len(body) > self._limit:
             self.error = LimitExceeded("the answer is longer than the bytes that are held for one", self._limit)
         else:
-            self.keep(body)
+            self.body += body
         return []
 
     def finish(self) -> list[Any]:
         return []
 
     def cut(self) -> list[Any]:
-        self.error = Truncated("the connection was closed inside the answer", None, self.body[:_SEND_SIZE])
+        self.error = Truncated("the connection was closed inside the answer", None, bytes(self.body[:_SEND_SIZE]))
         return []
 
 
@@ -117,23 +99,22 @@ class _Refusal(_Whole):
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
-        room = self._limit - self._size
-        self.keep(body[:room])
+        room = self._limit - len(self.body)
+        self.body += body[:room]
         if len(body) > room:
             self.error = LimitExceeded("the text of a refusal is longer than what is kept of one", self._limit)
         return []
 
     def message(self, reason: str) -> str:
         """The engine's own words: JSON's ``message`` (Podman: ``error``), or the text, or the reason phrase."""
-        body = self.body
         try:
-            value = loads(body)
+            value = loads(bytes(self.body))
         except Malformed:
-            return body.decode("utf-8", "replace") or reason
+            return self.body.decode("utf-8", "replace") or reason
         for key in ("message", "error"):
             if isinstance(value, dict) and isinstance(message := value.get(key), str):
                 return message
-        return body.decode("utf-8", "replace")
+        return self.body.decode("utf-8", "replace")
 
 
 class Exchange(Generic[T]):
@@ -226,9 +207,8 @@ class Exchange(Generic[T]):
         self.reader: Callable[[bytes], Any] | None = None
         """What reads what `receive_data` gives, and raises what is to be raised; None: those are items."""
         self.unread = False
-        """Whether `receive_data` gives what `kernel.pending.Pending` takes: documents as texts, each to be read by
-        `reader`, and in place of a list what makes items when they are taken. Set before anything is received."""
-        self._version = version
+        """Whether JSON documents are given as texts, each to be read by `reader`; set before anything is received."""
+        self._version = None if version is None else parse_version(version)
         self._said_tty = tty
         if not isinstance(request, Request) and request.tty is not None:
             self._said_tty = request.tty
@@ -314,9 +294,9 @@ class Exchange(Generic[T]):
 
     def _send(self, host: str, base: str) -> Generator[bytes, None, None]:
         request, body = self.request, self.request.body
-        fields = [("Host", host), _AGENT, *request.headers]
-        if not request.headers or not any(name.lower() == "accept-encoding" for name, _ in request.headers):
-            fields.append(_IDENTITY)
+        fields = [("Host", host), ("User-Agent", f"dockerwire/{VERSION}"), *request.headers]
+        if not any(name.lower() == "accept-encoding" for name, _ in request.headers):
+            fields.append(("Accept-Encoding", "identity"))
         if isinstance(request, HijackRequest):
             fields += [("Connection", "Upgrade"), ("Upgrade", request.upgrade)]
             if self._websocket is not None:
@@ -327,7 +307,9 @@ class Exchange(Generic[T]):
             fields.append(("Transfer-Encoding", "chunked"))
         elif request.method in ("POST", "PUT", "PATCH"):
             fields.append(("Content-Length", "0"))
-        head = request_head(request.method, base + request.target(self._version), fields)
+        version = None if self._version is None else "{}.{}".format(*self._version)
+        target = base + request.target(version)
+        head = request_head(request.method, target, fields)
         self._begun = True
         if body is None:
             self._sent = True
@@ -419,7 +401,7 @@ class Exchange(Generic[T]):
         held, self._held = bytes(self._held), bytearray()
         self._start_items(tty)
         items = self._receive_body(held)
-        return [*items, *self.receive_eof()] if self._held_eof else items
+        return items + self.receive_eof() if self._held_eof else items
 
     @property
     def reusable(self) -> bool:
@@ -441,7 +423,7 @@ class Exchange(Generic[T]):
         if self.status is None or not self.done:
             raise RuntimeError("the answer is not complete")
         try:
-            return self.request.decode(Answer(self.status, self.headers, self._items.body))
+            return self.request.decode(Answer(self.status, self.headers, bytes(self._items.body)))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise Malformed(f"the answer to {self.request.operation} has not the shape it should: {error!r}") from error
 
@@ -528,7 +510,7 @@ class Exchange(Generic[T]):
     def _decide_tty(self) -> bool | None:
         # moby sends the multiplexed type since 1.42 only, and says raw-stream for everything when it answers a hijack
         # with 200: the header is believed only where it is known to be true.
-        if self._version is not None and parse_version(self._version) < (1, 42):
+        if self._version is not None and self._version < (1, 42):
             return self._said_tty
         if isinstance(self.request, StreamRequest) or self.status == 101:
             vendor = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -546,7 +528,7 @@ class Exchange(Generic[T]):
         # Over a WebSocket, stdout and stderr come mixed and without frames, TTY or not.
         unframed = tty or self._websocket is not None
         self._items = self.request.items(self._kernel, unframed, self._limits)
-        if self.unread:
+        if self.unread and self._items.reader is not None:
             self._items.unread = True
             self.reader = self._items.reader
 
@@ -585,11 +567,9 @@ class Exchange(Generic[T]):
         if error is not None:
             self._fail(error)
         elif transfer.done:
-            rest = self._given(decoder.finish())
+            items += self._given(decoder.finish())
             if self._websocket is not None and self._websocket.trouble is not None:
-                rest.append(self._websocket.trouble)
-            if rest:
-                items = [*items, *rest]
+                items.append(self._websocket.trouble)
             self.trailing_data = bytes(transfer.trailing_data[: self._limits.head])
             if decoder.error is not None:
                 self._fail(decoder.error)
