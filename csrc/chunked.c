@@ -21,8 +21,7 @@ enum {
     DONE
 };
 
-/* The value of a hexadecimal digit, and 0x10; 0 for any other byte. */
-static const unsigned char hex[256] = {
+const unsigned char dw_hex[256] = {
     ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15, ['6'] = 0x16, ['7'] = 0x17,
     ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b, ['c'] = 0x1c, ['d'] = 0x1d, ['e'] = 0x1e, ['f'] = 0x1f,
     ['A'] = 0x1a, ['B'] = 0x1b, ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
@@ -61,10 +60,10 @@ static int read_line(dw_chunked *s, unsigned char byte)
         return DW_LONG_CHUNK_LINE;
     s->line++;
     if (s->state == SIZE || s->state == DIGITS) {
-        if (hex[byte]) {
+        if (dw_hex[byte]) {
             if (s->size >= UINT64_C(1) << 59)
                 return DW_BIG_CHUNK_SIZE;
-            s->size = s->size << 4 | (hex[byte] & 15u);
+            s->size = s->size << 4 | (dw_hex[byte] & 15u);
             s->state = DIGITS;
             return DW_OK;
         }
@@ -134,32 +133,20 @@ static uint64_t limit_of(const dw_chunked *s, int status)
                                           : 0;
 }
 
-/* The CRLF behind the data and a chunk-size line as engines write it, up to four digits alone, where all of it is
- * there: its length. 0 where it is not, or is otherwise: then read_line and others read it byte by byte. No branch
- * depends on the number of digits, which is not to be foreseen. */
+/* The CRLF behind the data and a chunk-size line, where all of it is there and is as usual: its length. 0 where it is
+ * not: then read_line and others read it byte by byte. */
 static size_t read_short_line(dw_chunked *s, const unsigned char *in, size_t len)
 {
-    size_t start = s->state == DATA_CR ? 2 : 0;
-    const unsigned char *at = in + start;
-    unsigned int two, three, digits, value, flags;
+    size_t start = s->state == DATA_CR ? 2 : 0, size, length;
 
     if (len < start + 6 || s->max_line < 4 || (start && (in[0] != '\r' || in[1] != '\n')))
         return 0;
-    two = at[1] != '\r';
-    three = two & (at[2] != '\r');
-    digits = 1 + two + three + (three & (at[3] != '\r'));
-    /* The digits begin at the top, each with its flag above it in a byte of its own. */
-    flags =
-        (unsigned int)hex[at[0]] << 24 | (unsigned int)hex[at[1]] << 16 | (unsigned int)hex[at[2]] << 8 | hex[at[3]];
-    flags >>= 32 - 8 * digits;
-    if ((flags & 0x10101010u) != 0x10101010u >> (32 - 8 * digits) || at[digits] != '\r' || at[digits + 1] != '\n')
+    length = dw_short_line(in + start, &size);
+    if (!length)
         return 0;
-    value = flags & 0x0f0f0f0fu;
-    value = (value | value >> 4) & 0x00ff00ffu;
-    value = (value | value >> 8) & 0xffffu;
-    s->size = value;
-    s->state = value ? DATA : TRAILER;
-    return start + digits + 2;
+    s->size = size;
+    s->state = size ? DATA : TRAILER;
+    return start + length;
 }
 
 int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, size_t *run)
@@ -209,6 +196,45 @@ int dw_chunked_run(dw_chunked *s, const unsigned char *in, size_t len, size_t *u
     return status != DW_OK ? status : s->state == DONE ? DW_DONE : DW_OK;
 }
 
+int dw_chunked_at_line(dw_chunked *s, const unsigned char *in, size_t len, size_t *used)
+{
+    if (s->state == DATA_CR && len - *used >= 2 && in[*used] == '\r' && in[*used + 1] == '\n') {
+        *used += 2;
+        s->common.position += 2;
+        s->state = SIZE;
+        s->line = 0;
+    }
+    return s->state == SIZE && s->common.status == DW_OK && s->max_line >= 4;
+}
+
+void dw_chunked_skip(dw_chunked *s, size_t *used, size_t to, uint64_t data, size_t run)
+{
+    s->common.position += to - *used;
+    *used = to;
+    s->data += data;
+    s->run = run;
+    if (run)
+        s->state = DATA_CR;
+}
+
+/* Chunks that are there as a whole, to a place of their own. */
+static size_t whole_chunks(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out)
+{
+    size_t pos, size, written = 0;
+
+    if (!dw_chunked_at_line(s, in, len, used))
+        return 0;
+    for (pos = *used; dw_whole_chunk(in, len, &pos, &size); pos += size + 2) {
+        if (len - pos >= size + DW_WIDE) /* and there is as much room */
+            dw_copy_wide(out + written, in + pos, size);
+        else
+            memcpy(out + written, in + pos, size);
+        written += size;
+    }
+    dw_chunked_skip(s, used, pos, written, 0);
+    return written;
+}
+
 int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *used, unsigned char *out,
                     size_t *out_len)
 {
@@ -216,11 +242,15 @@ int dw_chunked_feed(dw_chunked *s, const unsigned char *in, size_t len, size_t *
     int status;
 
     *out_len = 0;
-    while ((status = dw_chunked_run(s, in, len, used, &run)) == DW_FULL) {
+    for (;;) {
+        if (out != in)
+            *out_len += whole_chunks(s, in, len, used, out + *out_len);
+        status = dw_chunked_run(s, in, len, used, &run);
+        if (status != DW_FULL)
+            return status;
         memmove(out + *out_len, in + *used - run, run);
         *out_len += run;
     }
-    return status;
 }
 
 int dw_chunked_finish(dw_chunked *s)

@@ -11,7 +11,9 @@ int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used
 
     s->common.position -= *used; /* where this portion began */
     while (status == DW_OK && (pos < len || (s->state == PAYLOAD && !s->piece))) {
-        if (s->state == HEADER) {
+        if (n == max) {
+            status = DW_FULL;
+        } else if (s->state == HEADER) {
             const unsigned char *header = dw_header(&s->common, in, len, &pos, &status);
             if (header == NULL)
                 break;
@@ -19,8 +21,6 @@ int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used
             s->left = dw_frame_length(header);
             s->piece = s->left < s->max_piece ? s->left : s->max_piece;
             s->state = PAYLOAD;
-        } else if (n == max) {
-            status = DW_FULL;
         } else {
             size_t part = dw_least(s->piece, len - pos);
             s->piece -= part;
@@ -40,14 +40,9 @@ int dw_demux_feed(dw_demux *s, const unsigned char *in, size_t len, size_t *used
     return status;
 }
 
-int dw_demux_whole(dw_demux *s, const unsigned char *in, size_t len)
+int dw_demux_at_frame(const dw_demux *s)
 {
-    if (s->state != HEADER || s->common.fill || s->common.status != DW_OK || len < 8 || in[0] > 3)
-        return 0;
-    if (dw_frame_length(in) != len - 8 || len - 8 > s->max_piece)
-        return 0;
-    s->common.position += len;
-    return 1;
+    return s->state == HEADER && !s->common.fill && s->common.status == DW_OK;
 }
 
 int dw_demux_finish(dw_demux *s, dw_span *spans, size_t *count)

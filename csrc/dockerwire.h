@@ -213,7 +213,9 @@ enum { DW_COLUMN_SPANS = 64 };
  * `status` to DW_FULL for every new portion. */
 typedef struct dw_filling {
     dw_columns columns;
-    unsigned int kept; /* bit k is 1: something is kept at k, as dw_span says, and goes before the next span for k */
+    unsigned char *apart; /* frames: where those of stream 2 go, with room as for `data`; NULL: there, as all others */
+    size_t apart_length;  /* bytes in it, which are not in `data`: offsets count both */
+    unsigned int kept;    /* bit k is 1: something is kept at k, as dw_span says, and goes before the next span for k */
     int status;
     size_t next;
     size_t given;
@@ -229,6 +231,9 @@ int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsi
 
 /* 1 if every item lies in `data`, of data_room bytes, behind the one before it, and is of a stream that there is. */
 int dw_columns_check(const dw_columns *c);
+
+/* Writes the items to `out`, end to end, where those of stream 2 are apart. */
+void dw_columns_join(const dw_columns *c, const unsigned char *apart, unsigned char *out);
 
 /* Writes the items of one stream to `out`, end to end; of logs, with a newline after each that is not partial. The
  * bytes written, or with NULL for `out` those that would be. */

@@ -53,13 +53,76 @@ static inline uint32_t dw_frame_length(const unsigned char *header)
     return (uint32_t)header[4] << 24 | (uint32_t)header[5] << 16 | (uint32_t)header[6] << 8 | header[7];
 }
 
-/* Whether these bytes are just one frame, in one piece, where a frame may begin: then they are read. */
-int dw_demux_whole(dw_demux *s, const unsigned char *in, size_t len);
+/* Whether a frame may begin, that the whole items of dw_columns_feed are. */
+int dw_demux_at_frame(const dw_demux *s);
+int dw_log_at_frame(const dw_log *s);
 
-/* Whether these bytes are just one frame that is a whole line with a time, which int64 holds, where nothing is open:
- * then they are read, and the text is what is behind the first DW_BEFORE_TEXT bytes and before the newline. */
+/* The length of the frame at `in`, where a frame may begin, if it is a line with a time, which int64 holds, and nothing
+ * of its stream is open: the text is what is behind the first DW_BEFORE_TEXT bytes and before the newline. Else, or
+ * where not all of it is there, 0. It is whole if there is no newline in the text, which is not looked at. */
 enum { DW_BEFORE_TEXT = 8 + 30 + 1 };
-int dw_log_whole(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns);
+size_t dw_log_usual(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns);
+
+/* The value of a hexadecimal digit, and 0x10; 0 for any other byte. */
+extern const unsigned char dw_hex[256];
+
+/* A chunk-size line as engines write it, up to four digits alone, where `at` begins and six bytes are to be read: its
+ * length. 0 where it is otherwise. No branch depends on the number of digits, which is not to be foreseen. */
+static inline size_t dw_short_line(const unsigned char *at, size_t *size)
+{
+    unsigned int two, three, digits, value, flags;
+
+    two = at[1] != '\r';
+    three = two & (at[2] != '\r');
+    digits = 1 + two + three + (three & (at[3] != '\r'));
+    /* The digits begin at the top, each with its flag above it in a byte of its own. */
+    flags = (unsigned int)dw_hex[at[0]] << 24 | (unsigned int)dw_hex[at[1]] << 16 | (unsigned int)dw_hex[at[2]] << 8 |
+            dw_hex[at[3]];
+    flags >>= 32 - 8 * digits;
+    if ((flags & 0x10101010u) != 0x10101010u >> (32 - 8 * digits) || at[digits] != '\r' || at[digits + 1] != '\n')
+        return 0;
+    value = flags & 0x0f0f0f0fu;
+    value = (value | value >> 4) & 0x00ff00ffu;
+    *size = (value | value >> 8) & 0xffffu;
+    return digits + 2;
+}
+
+/* Whether a chunk that all of it is there, as engines write it and not the last one, begins at `in[*pos]`: then that is
+ * where its data begins. Behind it are two bytes more. */
+static inline int dw_whole_chunk(const unsigned char *in, size_t len, size_t *pos, size_t *size)
+{
+    size_t at = *pos, line;
+
+    if (len - at < 6 || !(line = dw_short_line(in + at, size)) || !*size)
+        return 0;
+    at += line;
+    if (len - at < *size + 2 || in[at + *size] != '\r' || in[at + *size + 1] != '\n')
+        return 0;
+    *pos = at;
+    return 1;
+}
+
+/* Whether a chunk-size line that dw_whole_chunk can read may begin at `in[*used]`, which is moved behind the end of the
+ * chunk before. */
+int dw_chunked_at_line(dw_chunked *s, const unsigned char *in, size_t len, size_t *used);
+/* Chunks that had `data` bytes have been read, up to before `in[to]`. Of the last one `run` bytes before that are not
+ * decoded yet, where that is not 0, nor is its end read. */
+void dw_chunked_skip(dw_chunked *s, size_t *used, size_t to, uint64_t data, size_t run);
+
+/* Copies a short piece fast: up to DW_WIDE bytes behind it are read and written too. */
+enum { DW_WIDE = 256 };
+static inline void dw_copy_wide(unsigned char *to, const unsigned char *from, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < DW_WIDE; i += 64)
+        memcpy(to + i, from + i, 64);
+    if (size > 8 * DW_WIDE)
+        memcpy(to + i, from + i, size - i);
+    else
+        for (; i < size; i += 128)
+            memcpy(to + i, from + i, 128);
+}
 
 static inline dw_span *dw_put(dw_span *spans, size_t *n, int kind, int stream, size_t offset, size_t length)
 {

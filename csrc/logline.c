@@ -85,12 +85,24 @@ static int read_header(dw_log *s, const unsigned char *in, size_t len, size_t *p
     return s->left ? DW_OK : end_frame(s, spans, n, *pos);
 }
 
+/* Twenty bytes, without the call that memcmp is. */
+static int same_second(const unsigned char *a, const unsigned char *b)
+{
+    uint64_t x[3], y[3];
+
+    memcpy(x, a, 16);
+    memcpy(x + 2, a + 12, 8);
+    memcpy(y, b, 16);
+    memcpy(y + 2, b + 12, 8);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
+}
+
 /* A timestamp as engines write it. Lines come by thousands in one second, which is read once. */
 static int usual_timestamp(dw_log *s, const unsigned char *text, int64_t *seconds, int32_t *nanos)
 {
     if (text[19] != '.' || text[USUAL - 1] != 'Z')
         return 0;
-    if (memcmp(text, s->second, sizeof s->second) == 0 && dw_parse_nanos(text + 20, nanos)) {
+    if (same_second(text, s->second) && dw_parse_nanos(text + 20, nanos)) {
         *seconds = s->seconds;
         return 1;
     }
@@ -217,8 +229,8 @@ static void read_text(dw_log *s, const unsigned char *in, size_t end, size_t *po
     *pos = stop + 1;
 }
 
-/* The length of the frame at `header` if it is a whole line with a time as engines write it, as nearly all are; else,
- * or if not all of it is there, 0. */
+/* The length of the frame at `header` if it is a line with a time as engines write it, as nearly all are; else, or if
+ * not all of it is there, 0. It ends in a newline; whether there are others is not looked at. */
 static size_t usual_line(dw_log *s, const unsigned char *header, size_t len, int64_t *seconds, int32_t *nanos)
 {
     const unsigned char *text = header + 8;
@@ -228,10 +240,8 @@ static size_t usual_line(dw_log *s, const unsigned char *header, size_t len, int
         return 0;
     length = dw_frame_length(header);
     if (length > len - 8 || length < USUAL + 2 || length - (USUAL + 2) > s->max_line || text[USUAL] != ' ' ||
-        memchr(text + USUAL + 1, '\n', length - USUAL - 1) != text + length - 1 ||
-        !usual_timestamp(s, text, seconds, nanos))
+        text[length - 1] != '\n' || !usual_timestamp(s, text, seconds, nanos))
         return 0;
-    s->stream = header[0];
     return 8 + length;
 }
 
@@ -243,23 +253,25 @@ static size_t read_usual(dw_log *s, const unsigned char *in, size_t len, size_t 
     size_t length = usual_line(s, in + pos, len - pos, &seconds, &nanos);
     dw_span *span;
 
-    if (!length)
+    if (!length || memchr(in + pos + DW_BEFORE_TEXT, '\n', length - DW_BEFORE_TEXT - 1) != NULL)
         return 0;
-    span = dw_put(spans, n, DW_WHOLE, s->stream, pos + DW_BEFORE_TEXT, length - DW_BEFORE_TEXT - 1);
+    span = dw_put(spans, n, DW_WHOLE, in[pos], pos + DW_BEFORE_TEXT, length - DW_BEFORE_TEXT - 1);
     span->has_time = (unsigned char)to_ns(seconds, nanos, &span->time_ns);
     return length;
 }
 
-int dw_log_whole(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns)
+int dw_log_at_frame(const dw_log *s)
+{
+    return s->state == HEADER && !s->tty && s->timestamps && !s->details && s->common.status == DW_OK;
+}
+
+size_t dw_log_usual(dw_log *s, const unsigned char *in, size_t len, int64_t *time_ns)
 {
     int64_t seconds;
     int32_t nanos;
+    size_t length = usual_line(s, in, len, &seconds, &nanos);
 
-    if (s->state != HEADER || s->tty || !s->timestamps || s->details || s->common.status != DW_OK ||
-        usual_line(s, in, len, &seconds, &nanos) != len || !to_ns(seconds, nanos, time_ns))
-        return 0;
-    s->common.position += len;
-    return 1;
+    return length && to_ns(seconds, nanos, time_ns) ? length : 0;
 }
 
 int dw_log_feed(dw_log *s, const unsigned char *in, size_t len, size_t *used, dw_span *spans, size_t max, size_t *count)

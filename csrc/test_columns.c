@@ -222,6 +222,81 @@ static void test_many(void)
     frames(input, sizeof input, 9, wanted);
 }
 
+/* Frames or lines of many lengths, in a chunk each and in exactly the memory that they need, the parts of stderr apart
+ * or not: what is copied in blocks stays inside of it. */
+static void whole(dw_common *s, int logs, int apart)
+{
+    static unsigned char body[ROOM], wanted[2][ROOM], joined[ROOM];
+    const char *stamp = logs ? "1970-01-01T00:00:00.000000001Z " : "";
+    size_t size = 0, total[2] = {0, 0}, used = 0, count, all = 0;
+    int status, i;
+    unsigned char *in;
+    dw_chunked chunked;
+    dw_filling f;
+
+    for (count = 0; count < 300; count++) {
+        size_t length = next_random() % (count % 10 ? 700 : 3000), whole_length = 8 + strlen(stamp) + length, at;
+        int stream = 1 + (next_random() % 4 == 0), place = apart && stream == 2;
+        size += (size_t)sprintf((char *)body + size, "%zx\r\n", whole_length + (size_t)logs);
+        memset(body + size, 0, 8);
+        body[size] = (unsigned char)stream;
+        body[size + 6] = (unsigned char)((whole_length + (size_t)logs - 8) >> 8);
+        body[size + 7] = (unsigned char)(whole_length + (size_t)logs - 8);
+        memcpy(body + size + 8, stamp, strlen(stamp));
+        for (at = 0; at < length; at++)
+            wanted[place][total[place]++] = joined[all++] = body[size + whole_length - length + at] =
+                (unsigned char)('a' + next_random() % 26);
+        size += whole_length;
+        if (logs)
+            body[size++] = '\n';
+        memcpy(body + size, "\r\n", 2);
+        size += 2;
+    }
+    in = resized(NULL, size);
+    memcpy(in, body, size);
+    memset(&f, 0, sizeof f);
+    memset(&chunked, 0, sizeof chunked);
+    chunked.common.decoder = DW_CHUNKED;
+    chunked.max_line = chunked.max_extensions = 99;
+    start(&f.columns, logs);
+    make_room(&f.columns, count, all);
+    f.apart = apart ? resized(NULL, all) : NULL;
+    f.status = DW_FULL;
+    status = dw_columns_feed(&f, &chunked, s, in, size, &used);
+    if (status != DW_OK || used != size || f.columns.count != count || !dw_columns_check(&f.columns) ||
+        (size_t)f.columns.offsets[count] != all || f.apart_length != total[1] ||
+        memcmp(f.columns.data, wanted[0], total[0]) != 0 || (apart && memcmp(f.apart, wanted[1], total[1]) != 0)) {
+        printf("FAILED whole %d %d\n", logs, apart);
+        failures++;
+    }
+    for (i = 0; logs && i < (int)count; i++)
+        if (f.columns.times[i] != 1 || !f.columns.timed[i] || f.columns.partial[i])
+            failures++;
+    if (apart) {
+        unsigned char *out = resized(NULL, all);
+        dw_columns_join(&f.columns, f.apart, out);
+        if (memcmp(out, joined, all) != 0) {
+            printf("FAILED join\n");
+            failures++;
+        }
+        free(out);
+    }
+    free(f.apart);
+    free(in);
+    discard(&f.columns);
+}
+
+static void test_whole(void)
+{
+    int run;
+    for (run = 0; run < 40; run++) {
+        dw_demux frames_state = {.common.decoder = DW_DEMUX, .max_piece = 65536};
+        dw_log log_state = {.common.decoder = DW_LOG, .max_line = 65536, .timestamps = 1};
+        whole(&frames_state.common, 0, run % 2);
+        whole(&log_state.common, 1, 0);
+    }
+}
+
 static void test_check(void)
 {
     static const struct {
@@ -425,6 +500,7 @@ int main(void)
 {
     test_feed();
     test_many();
+    test_whole();
     test_check();
     test_gather();
     test_text();

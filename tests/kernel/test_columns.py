@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import platform
+import random
 import subprocess
 import sys
 import threading
@@ -91,8 +93,12 @@ def the_same(
     """Feed `pieces`, and on behind the end or fault, to columns, and to objects of the reference. One of `by_turns`
     pieces is fed as objects too. Gives the decoders of `kernel`, after their ends."""
     kind = FrameBatch if case.decoder == "FrameDecoder" else RecordBatch
+    pieces = list(pieces)
     chunked, decoder = kernel.ChunkedDecoder(**limits) if coding else None, case.make(kernel)
     reference, judge = PYTHON.ChunkedDecoder(**limits) if coding else None, case.make(PYTHON)
+    if kind is FrameBatch and sum(map(len, pieces), len(pieces)) % 2:  # half of them begin with stderr apart
+        judge.feed(frame(1, b"x") + frame(2, b"y"))
+        assert kernel.feed_columns(None, decoder, frame(1, b"x") + frame(2, b"y")).stderr() == b"y"
     for turn, piece in enumerate((*pieces, b"", b"1\r\n")):
         objects = by_turns and turn % by_turns == 0
         if not objects:
@@ -102,6 +108,9 @@ def the_same(
         else:
             mine = outcome(lambda piece=piece: kernel.feed_through(chunked, decoder, piece))
         wanted = outcome(lambda piece=piece: judge.feed(piece if reference is None else reference.feed(piece)))
+        if isinstance(mine, FrameBatch):  # before it is looked at otherwise, and so that the next is laid out otherwise
+            assert mine.stdout() == b"".join(item.data for item in wanted if item.stream == 1)
+            assert mine.stderr() == b"".join(item.data for item in wanted if item.stream == 2)
         assert mine == wanted
         if isinstance(wanted, list):
             assert type(mine) is list if objects else kind
@@ -160,6 +169,59 @@ def test_a_chunk_for_each_frame(kernel: ModuleType, name: str, max_line: int) ->
     data = coded(some * 40)
     for size in (1, 30, 47, 64, 100, 1000):
         the_same(kernel, Case(b"", case.decoder, **options), chunks(data, size))
+
+
+def lines_of_every_length(seed: int) -> list[tuple[int, bytes]]:
+    dice = random.Random(seed)
+    lengths = [*range(140), *range(240, 330), *range(1010, 1040), 2047, 2048, 2049, 5000, 65527, 65528, 65536]
+    dice.shuffle(lengths)
+    return [(dice.choice((0, 1, 1, 2)), bytes(dice.choices(b"abcdefg", k=length))) for length in lengths]
+
+
+@pytest.mark.parametrize("size", [3001, 65536, 1 << 20])
+@pytest.mark.parametrize("coalesced", [0, 8192])
+def test_items_of_every_length(kernel: ModuleType, size: int, coalesced: int) -> None:
+    """What is copied in blocks has its own length, and nothing is read or written behind the end of a portion."""
+    lines = lines_of_every_length(size)
+    for case, items in (
+        (Case(b"", "FrameDecoder"), [frame(stream, line) for stream, line in lines]),
+        (Case(b"", "LogDecoder"), [frame(stream, STAMP + line + b"\n") for stream, line in lines]),
+    ):
+        data = coded(chunks(b"".join(items), coalesced) if coalesced else items)
+        the_same(kernel, case, chunks(data, size))
+        the_same(kernel, case, chunks(b"".join(items), size), coding=False)
+
+
+@pytest.mark.parametrize("length", [1, 16, 63, 64, 65, 128, 300, 1030])
+def test_a_newline_at_every_place_of_a_line(kernel: ModuleType, length: int) -> None:
+    for at in range(length):
+        line = bytearray(b"x" * length)
+        line[at] = ord("\n")
+        data = coded([frame(1, STAMP + bytes(line) + b"\n"), frame(2, STAMP + b"other\n"), frame(1, STAMP + b"\n")] * 2)
+        the_same(kernel, Case(b"", "LogDecoder"), [data + b" " * 2000])
+
+
+def test_how_a_batch_was_used_tells_how_the_next_is_laid_out(kernel: ModuleType) -> None:
+    """And either way there is no copy more, where C lays them out."""
+    decoder, data = kernel.FrameDecoder(), frame(1, b"one") + frame(2, b"two") + frame(1, b"three")
+
+    def batch() -> FrameBatch:
+        return kernel.feed_columns(None, decoder, data)
+
+    assert batch().stdout() == b"onethree"
+    if kernel is not PYTHON:
+        part = batch()
+        assert part.stdout() is part.stdout()
+        assert part.stderr() is part.stderr() == b"two"
+        assert part.data == b"onetwothree"
+        assert batch().data is not None
+        part = batch()
+        assert part.stdout() is not part.stdout()
+    assert [batch()[1:].stdout(), batch()[1:].stderr(), pickle.loads(pickle.dumps(batch()))] == [
+        b"three",
+        b"two",
+        [Frame(1, b"one"), Frame(2, b"two"), Frame(1, b"three")],
+    ]
 
 
 @cases

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import pickle
 import random
 import subprocess
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -256,35 +254,14 @@ def test_much_of_one_stream() -> None:
     assert FrameBatch.of(frames).stdout() == b"".join(f.data for f in frames if f.stream == 1)
 
 
-@pytest.mark.parametrize("many", [0, 1, 3, 5000])
-def test_writing_a_stream(many: int, tmp_path: Path) -> None:
-    """In as many calls as it takes, and without the others."""
-    dice = random.Random(many)
-    frames = [Frame(dice.randrange(3), dice.randbytes(dice.choice((0, 1, 300)))) for _ in range(many)]
-    whole = FrameBatch.of(frames)
-    for batch in (whole, whole[many // 3 : many // 2]):
-        for stream in (0, 1, 2, 3):
-            expected = b"".join(frame.data for frame in batch if frame.stream == stream)
-            with (tmp_path / "written").open("wb", buffering=0) as file:
-                assert batch.write(file.fileno(), stream) == (len(expected), len(expected))
-            assert (tmp_path / "written").read_bytes() == expected
-
-
-def test_writing_as_far_as_it_goes() -> None:
-    """To a pipe that gets full, and to one that nobody reads: how much was written is told, and how much there is."""
-    batch = FrameBatch.of([Frame(1 + number % 2, bytes([number % 251]) * 999) for number in range(2000)])
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    written, due = batch.write(write, 1)
-    assert 0 < written < due == 999_000
-    got = b""
-    while len(got) < written:
-        got += os.read(read, 65536)
-    assert got == batch.stdout()[:written]
-    os.close(read)
-    assert batch.write(write, 1) == (0, due)
-    os.close(write)
-    assert batch.write(write, 2) == (0, 999_000)
+@given(st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=20)), max_size=60))
+def test_any_streams_put_together(tools: ModuleType, items: list[tuple[int, bytes]]) -> None:
+    """What a kernel gives where stderr is apart."""
+    batch = FrameBatch.of([Frame(*item) for item in items])
+    others, apart = (
+        b"".join(data for stream, data in items if (stream == 2) == is_apart) for is_apart in (False, True)
+    )
+    assert tools.join(others, apart, batch.offsets, batch.streams) == batch.data
 
 
 def test_where_a_stream_is() -> None:

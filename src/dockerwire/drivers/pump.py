@@ -91,6 +91,8 @@ def _left(limit: int | None, done: int) -> int | None:
 
 def _up_to(batch: Sequence[Any], items: int | None, size: int | None) -> Sequence[Any]:
     """The first of `batch`: so many, or those that are at least `size` bytes."""
+    if items is None and size is None:
+        return batch
     count = len(batch) if items is None else min(items, len(batch))
     if size is not None:
         ends = batch.offsets[1:] if isinstance(batch, FrameBatch) else _ends(batch)
@@ -111,18 +113,11 @@ def _write(batch: Sequence[Any], out: int, err: int) -> int:
     if out == err:
         return _write_all(out, batch.data)
     if batch.find_stream(_STDIN) < 0:
-        return _write_stream(out, batch, 1) + _write_stream(err, batch, 2)
+        return _write_all(out, batch.stdout()) + _write_all(err, batch.stderr())
     return sum(_write_all(err if frame.stream == 2 else out, frame.data) for frame in batch)
 
 
-def _write_stream(descriptor: int, batch: FrameBatch, stream: int) -> int:
-    written, due = batch.write(descriptor, stream)
-    if written < due:
-        _write_all(descriptor, memoryview(batch.stdout() if stream == 1 else batch.stderr())[written:])
-    return due
-
-
-def _write_all(descriptor: int, data: bytes | memoryview) -> int:
+def _write_all(descriptor: int, data: bytes) -> int:
     view = memoryview(data)
     while view:
         try:

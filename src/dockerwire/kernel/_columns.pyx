@@ -22,12 +22,6 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject *object)
     int Py_IsInitialized() nogil
 
-cdef extern from "<sys/uio.h>" nogil:
-    struct iovec:
-        void *iov_base
-        size_t iov_len
-    ssize_t writev(int descriptor, const iovec *pieces, int count)
-
 cdef extern from *:
     """
     #ifndef ARROW_C_DATA_INTERFACE
@@ -156,13 +150,17 @@ cdef class _Items:
         return self
 
     def __next__(self):
-        cdef Py_ssize_t i = self.next
+        cdef Py_ssize_t i = self.next, size
         cdef const int64_t *offset = self.offsets.at + i
         cdef dict attrs
         if i >= len(self.streams):
             raise StopIteration
         self.next += 1
-        item = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.data) + offset[0], <Py_ssize_t> (offset[1] - offset[0]))
+        size = <Py_ssize_t> (offset[1] - offset[0])
+        if size == len(self.data):
+            item = self.data
+        else:
+            item = PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.data) + offset[0], size)
         if self.times is None:
             return new_frame(bytes_of(self.streams)[i], item)
         attrs = <dict> self.attrs[i] if self.attrs is not None else None
@@ -205,46 +203,19 @@ def gather(bytes data not None, offsets, bytes streams not None, int stream, byt
     return joined
 
 
-cdef enum:
-    PIECES = 512  # of one writev; POSIX lets it be 16, all that are in use 1024
-
-
-cdef size_t write_runs(int descriptor, const c.dw_columns *columns, int stream, size_t *due) nogil:
-    """Write the runs of one stream until all is written or something is in the way."""
-    cdef iovec pieces[PIECES]
-    cdef size_t i = 0, first, size, written = 0, whole = 0
-    cdef int count = 0
-    cdef Py_ssize_t done
-    due[0] = 0
-    while i < columns.count or count:
-        if i < columns.count and count < PIECES:
-            first = i
-            i += 1
-            if columns.streams[first] != stream:
-                continue
-            while i < columns.count and columns.streams[i] == stream:
-                i += 1
-            size = <size_t> (columns.offsets[i] - columns.offsets[first])
-            due[0] += size
-            if written == whole and size:
-                pieces[count].iov_base, pieces[count].iov_len = columns.data + columns.offsets[first], size
-                count += 1
-            continue
-        whole = due[0]
-        done = writev(descriptor, pieces, count)
-        written += <size_t> done if done > 0 else 0
-        count = 0
-    return written
-
-
-def write(int descriptor, bytes data not None, offsets, bytes streams not None, int stream):
+def join(bytes data not None, bytes apart not None, offsets, bytes streams not None):
     cdef c.dw_columns columns
-    cdef size_t written, due
+    cdef bytes joined = PyBytes_FromStringAndSize(NULL, len(data) + len(apart))
+    cdef unsigned char *to = bytes_of(joined)
+    cdef const unsigned char *others = bytes_of(apart)
     held = _Int64(offsets)
     borrow(&columns, data, held, streams)
-    with nogil:
-        written = write_runs(descriptor, &columns, stream, &due)
-    return written, due
+    if len(joined) < WORTH_A_RELEASE:
+        c.dw_columns_join(&columns, others, to)
+    else:
+        with nogil:
+            c.dw_columns_join(&columns, others, to)
+    return joined
 
 
 def ndjson(bytes data not None, offsets, bytes streams not None, bytes constants not None, times=None, bytes timed=None,

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import ProtocolError
 from ._dockerwire_cffi import ffi, lib
-from .columns import NO_TIME, FrameBatch, RecordBatch
+from .columns import NO_TIME, FrameBatch, Layout, RecordBatch
 from .face import Buffer
 from .faults import fault
 from .items import Frame, LogRecord
@@ -27,6 +27,8 @@ name = "cffi"
 
 Item = TypeVar("Item")
 _SPANS = 128  # of one call into C
+_STDERR = 2
+_raw = ffi.new_allocator(should_clear_after_alloc=False)
 _PART, _CUT, _ATTRS, _SKIP = lib.DW_PART, lib.DW_CUT, lib.DW_ATTRS, lib.DW_SKIP
 
 
@@ -103,6 +105,7 @@ class _ItemDecoder(_Decoder, Generic[Item]):
 class FrameDecoder(_ItemDecoder[Frame]):
     def __init__(self, max_piece: int = 65536) -> None:
         super().__init__("dw_demux *", lib.DW_DEMUX)
+        self._layout = Layout()
         self._s.max_piece = limit("max_piece", max_piece)
 
     def _make(self, item: bytes, span: Any, items: list[Frame]) -> None:
@@ -160,7 +163,7 @@ class ChunkedDecoder(_Decoder):
         check(self.error)
         given = as_bytes(data)
         self._used[0] = 0
-        start, body = ffi.from_buffer("unsigned char[]", given), ffi.new("unsigned char[]", len(given))
+        start, body = ffi.from_buffer("unsigned char[]", given), _raw("unsigned char[]", len(given))
         status = lib.dw_chunked_feed(self._s, start, len(given), self._used, body, self._count)
         self._end(status, given)
         return bytes(ffi.buffer(body, self._count[0]))
@@ -182,7 +185,6 @@ def feed_through(chunked: ChunkedDecoder, decoder: _ItemDecoder[Item], data: Buf
     return items
 
 
-_raw = ffi.new_allocator(should_clear_after_alloc=False)
 _COLUMNS = {"streams": 1}  # and the width of each in bytes
 _LOG_COLUMNS = {**_COLUMNS, "times": 8, "timed": 1, "partial": 1}
 _TYPES = {1: "unsigned char[]", 8: "int64_t[]"}
@@ -195,6 +197,7 @@ class _Filling:
         self._f = ffi.new("dw_filling *")
         self._to = self._f.columns
         self._decoder = decoder
+        self._apart = isinstance(decoder, FrameDecoder) and decoder._layout.apart
         self._names = _LOG_COLUMNS if isinstance(decoder, LogDecoder) else _COLUMNS
         self._held: dict[str, Any] = {}  # alive
         self._f.kept = sum(bool(kept) << i for i, kept in enumerate(decoder._kept))
@@ -203,16 +206,28 @@ class _Filling:
         self._resize(size // 128 + 16)
         self._to.offsets[0] = 0
 
-    def _replace(self, name: str, width: int, size: int, used: int) -> None:
-        column = _raw(_TYPES[width], size)
+    @staticmethod
+    def _moved(column: Any, width: int, size: int, used: int) -> Any:
+        place = _raw(_TYPES[width], size)
         if used:
-            ffi.memmove(column, getattr(self._to, name), used * width)
-        self._held[name] = column
-        setattr(self._to, name, column)
+            ffi.memmove(place, column, used * width)
+        return place
+
+    def _replace(self, name: str, width: int, size: int, used: int) -> None:
+        self._held[name] = self._moved(getattr(self._to, name), width, size, used)
+        setattr(self._to, name, self._held[name])
 
     def _resize_data(self, size: int) -> None:
-        self._replace("data", 1, size, self._to.offsets[self._to.count] if self._held else 0)
+        apart = self._f.apart_length
+        self._held["data"] = self._to.data = self._moved(self._to.data, 1, size, self._end - apart)
+        if self._apart:
+            self._held["apart"] = self._f.apart = self._moved(self._f.apart, 1, size, apart)
         self._to.data_room = size
+
+    @property
+    def _end(self) -> int:
+        """Bytes of all items."""
+        return self._to.offsets[self._to.count] if self._held else 0
 
     def _resize(self, items: int) -> None:
         count = self._to.count
@@ -247,7 +262,11 @@ class _Filling:
         self._resize_data(end + len(item) + len(data) - span.offset)
         if n == to.room:
             self._resize(2 * to.room)
-        ffi.memmove(to.data + end, item, len(item))
+        if self._apart and span.stream == _STDERR:
+            ffi.memmove(self._f.apart + self._f.apart_length, item, len(item))
+            self._f.apart_length += len(item)
+        else:
+            ffi.memmove(to.data + (end - self._f.apart_length), item, len(item))
         to.streams[n] = span.stream
         if self._names is _LOG_COLUMNS:
             to.times[n], to.timed[n] = span.time_ns if span.has_time else NO_TIME, span.has_time
@@ -256,13 +275,14 @@ class _Filling:
         to.offsets[n + 1] = end + len(item)
 
     def batch(self) -> FrameBatch | RecordBatch:
-        to, count = self._to, self._to.count
-        columns: list[Any] = [
-            bytes(ffi.buffer(to.data, to.offsets[count])),
-            bytes(ffi.buffer(to.offsets, (count + 1) * 8)),
-        ]
-        columns += [bytes(ffi.buffer(getattr(to, name), count * width)) for name, width in self._names.items()]
-        return RecordBatch(*columns) if self._names is _LOG_COLUMNS else FrameBatch(*columns)
+        to, count, apart = self._to, self._to.count, self._f.apart_length
+        data = bytes(ffi.buffer(to.data, to.offsets[count] - apart))
+        offsets = bytes(ffi.buffer(to.offsets, (count + 1) * 8))
+        columns = [bytes(ffi.buffer(getattr(to, name), count * width)) for name, width in self._names.items()]
+        if isinstance(self._decoder, FrameDecoder):
+            of_stderr = bytes(ffi.buffer(self._f.apart, apart)) if apart else b""
+            return FrameBatch._filled(data, of_stderr, offsets, columns[0], self._decoder._layout)
+        return RecordBatch._filled(data, offsets, *columns)
 
 
 def feed_columns(

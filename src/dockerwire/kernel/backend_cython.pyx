@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 cimport cython
 from dockerwire.kernel cimport dockerwire as c
 from dockerwire.kernel._items cimport new_frame, new_record
-from .columns import FrameBatch, RecordBatch
+from .columns import FrameBatch, Layout, RecordBatch
 from .faults import fault
 from .shared import attributes, check, format_timestamp, limit
 
@@ -28,6 +28,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     SPANS = 256  # of one call into C
+    STDERR = 2
     WORTH_A_RELEASE = 16384  # bytes that take longer than letting go of the GIL
 
 
@@ -114,9 +115,11 @@ cdef class _ItemDecoder(_Decoder):
 
 cdef class FrameDecoder(_ItemDecoder):
     cdef c.dw_demux s
+    cdef object layout
 
     def __init__(self, max_piece=65536):
         self.begin(&self.s.common, c.DW_DEMUX)
+        self.layout = Layout()
         self.s.max_piece = limit("max_piece", max_piece)
 
     cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
@@ -187,18 +190,25 @@ cdef class ChunkedDecoder(_Decoder):
     def feed(self, data):
         cdef Py_buffer view
         cdef size_t used = 0, written = 0
-        cdef bytes body
+        cdef int status
+        cdef PyObject *body = NULL
+        cdef unsigned char *to
         check(self.error)
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            body = PyBytes_FromStringAndSize(NULL, view.len)
-            status = c.dw_chunked_feed(
-                &self.s, <unsigned char *> view.buf, view.len, &used, <unsigned char *> <char *> body, &written
-            )
+            body = new_bytes(NULL, view.len)
+            to = <unsigned char *> PyBytes_AS_STRING(<object> body)
+            if view.len < WORTH_A_RELEASE:
+                status = c.dw_chunked_feed(&self.s, <unsigned char *> view.buf, view.len, &used, to, &written)
+            else:
+                with nogil:
+                    status = c.dw_chunked_feed(&self.s, <unsigned char *> view.buf, view.len, &used, to, &written)
+            _PyBytes_Resize(&body, <Py_ssize_t> written)
             self.end(status, &view, used)
+            return <object> body
         finally:
+            Py_XDECREF(body)
             PyBuffer_Release(&view)
-        return body if written == <size_t> len(body) else body[:written]
 
     def finish(self):
         check(self.error)
@@ -228,12 +238,13 @@ cdef class _Filling:
     """A batch that is being filled: bytes objects that C writes to, and that become its columns."""
 
     cdef c.dw_filling f
-    cdef PyObject *columns[6]
+    cdef PyObject *columns[7]  # data, offsets, streams, times, timed, partial, apart
     cdef bint logs
+    cdef bint apart
 
     def __dealloc__(self):
         cdef int i
-        for i in range(6):
+        for i in range(7):
             Py_XDECREF(self.columns[i])
 
     cdef unsigned char *resize(self, int column, size_t size) except NULL:
@@ -245,6 +256,8 @@ cdef class _Filling:
 
     cdef int resize_data(self, size_t size) except -1:
         self.f.columns.data, self.f.columns.data_room = self.resize(0, size), size
+        if self.apart:
+            self.f.apart = self.resize(6, size)
         return 0
 
     cdef int resize_columns(self, size_t items) except -1:
@@ -294,7 +307,11 @@ cdef class _Filling:
         self.resize_data(end + size + length - span.offset)
         if to.count == to.room:
             self.resize_columns(2 * to.room)
-        memcpy(to.data + end, PyBytes_AS_STRING(item), size)
+        if self.apart and span.stream == STDERR:
+            memcpy(self.f.apart + self.f.apart_length, PyBytes_AS_STRING(item), size)
+            self.f.apart_length += size
+        else:
+            memcpy(to.data + end - self.f.apart_length, PyBytes_AS_STRING(item), size)
         to.streams[to.count] = <unsigned char> span.stream
         if self.logs:
             to.times[to.count] = span.time_ns if span.has_time else INT64_MIN
@@ -302,13 +319,19 @@ cdef class _Filling:
         to.count += 1
         to.offsets[to.count] = <int64_t> (end + size)
 
-    cdef batch(self):
-        self.resize_data(<size_t> self.f.columns.offsets[self.f.columns.count])
+    cdef batch(self, _ItemDecoder decoder):
+        cdef size_t size = <size_t> self.f.columns.offsets[self.f.columns.count]
+        self.resize(0, size - self.f.apart_length)
+        if self.apart:
+            self.resize(6, self.f.apart_length)
         self.resize_columns(self.f.columns.count)
-        cdef list columns = []
-        for i in range(6 if self.logs else 3):
-            columns.append(<object> self.columns[i])
-        return (RecordBatch if self.logs else FrameBatch)(*columns)
+        data, offsets, streams = <object> self.columns[0], <object> self.columns[1], <object> self.columns[2]
+        if self.logs:
+            return RecordBatch._filled(
+                data, offsets, streams, <object> self.columns[3], <object> self.columns[4], <object> self.columns[5]
+            )
+        apart = <object> self.columns[6] if self.apart else b""
+        return FrameBatch._filled(data, apart, offsets, streams, (<FrameDecoder> decoder).layout)
 
 
 def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
@@ -320,6 +343,7 @@ def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
         return RecordBatch.of(decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data))
     if not filling.logs and not isinstance(decoder, FrameDecoder):
         raise TypeError("there are batches of frames and of log records only")
+    filling.apart = not filling.logs and (<FrameDecoder> decoder).layout.apart
     error = decoder.error
     check(error if chunked is None else chunked.error)
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
@@ -331,7 +355,7 @@ def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
         PyBuffer_Release(&view)
     check(error)
     decoder.stop()
-    return filling.batch()
+    return filling.batch(decoder)
 
 
 def parse_timestamp(bytes text not None):

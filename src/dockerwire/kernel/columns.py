@@ -38,8 +38,23 @@ bytes(1 << 20)
 NO_TIME = -(2**63)
 """What stands in `RecordBatch.times` for a record without a time: what numpy and pandas take for no time (NaT)."""
 
+_STDIN = 0
+_STDERR = 2
+_SYSTEMERR = 3
+
 Item = TypeVar("Item", Frame, LogRecord)
 B = TypeVar("B", bound="_Batch[Any]")
+
+
+class Layout:
+    """How a decoder lays out its next batch: with `apart`, frames of stderr in a place of their own. The batches before
+    tell, by what was asked of them: so the bytes of both streams are copied once, whichever way they are wanted.
+    """
+
+    __slots__ = ("apart",)
+
+    def __init__(self) -> None:
+        self.apart = False
 
 
 class _Batch(Sequence[Item], Generic[Item]):
@@ -74,12 +89,16 @@ class _Batch(Sequence[Item], Generic[Item]):
 
     def _columns(self) -> tuple[bytes, memoryview]:
         if self._own is None:
-            data, offsets = self._data, self._offsets
+            data, offsets = self._together(), self._offsets
             first, end = offsets[0], offsets[-1]
             if first or end != len(data):
                 data, offsets = data[first:end], _int64(_tools.rebase(offsets))
             self._own = data, offsets
         return self._own
+
+    def _together(self) -> bytes:
+        """The payloads of all items in one buffer, in their order; in that of a slice there are others too."""
+        return self._data
 
     def stdout(self) -> bytes:
         """All that is of stdout, joined. See `stderr`."""
@@ -87,7 +106,7 @@ class _Batch(Sequence[Item], Generic[Item]):
 
     def stderr(self) -> bytes:
         """All that is of stderr, joined: of frames the payloads; of records the lines, each with a newline unless it
-        is partial. Frames that are all of one stream are not copied.
+        is partial. Of a stream's frames that is no copy, once it was asked for before.
         """
         return self._gather(2)
 
@@ -118,7 +137,7 @@ class _Batch(Sequence[Item], Generic[Item]):
 
     def _slice(self: B, start: int, stop: int) -> B:
         part = type(self).__new__(type(self))
-        part._data, part._streams, part._own = self._data, self._streams[start:stop], None
+        part._data, part._streams, part._own = self._together(), self._streams[start:stop], None
         part._offsets = self._offsets[start : stop + 1]
         return part
 
@@ -175,13 +194,24 @@ class FrameBatch(_Batch[Frame]):
     As an Arrow struct: ``stream`` uint8, ``data`` large_binary.
     """
 
-    __slots__ = ()
+    __slots__ = ("_layout", "_parts")
     _FIELDS = frozenset(("stream", "data"))
+    _layout: Layout | None
+    _parts: tuple[bytes, bytes] | None
+    """Those of stderr and all others apart; None where they are together."""
 
     def __init__(self, data: Buffer, offsets: Buffer, streams: Buffer) -> None:
         self._data, self._offsets, self._streams = as_bytes(data), _int64(offsets), as_bytes(streams)
-        self._own = None
+        self._own = self._parts = self._layout = None
         _tools.check(self._data, self._offsets, self._streams)
+
+    @classmethod
+    def _filled(cls, data: bytes, apart: bytes, offsets: bytes, streams: bytes, layout: Layout | None) -> FrameBatch:
+        """What a kernel has filled. `apart` are those of stderr, or nothing where they are in `data` too."""
+        batch = cls.__new__(cls)
+        batch._data, batch._offsets, batch._streams = data or apart, memoryview(offsets).cast("q"), streams
+        batch._parts, batch._layout, batch._own = (data, apart) if data and apart else None, layout, None
+        return batch
 
     @classmethod
     def of(cls, items: Iterable[Frame]) -> FrameBatch:
@@ -192,24 +222,46 @@ class FrameBatch(_Batch[Frame]):
         data = [item.data for item in items]
         return cls(b"".join(data), _offsets_of(data), bytes(item.stream for item in items))
 
+    @classmethod
+    def one(cls, stream: int, data: bytes) -> FrameBatch:
+        """A batch of one frame, which owns `data`."""
+        return cls._filled(data, b"", array("q", (0, len(data))).tobytes(), bytes((stream,)), None)
+
     def __iter__(self) -> Iterator[Frame]:
-        return iter(_tools.frames(self._data, self._offsets, self._streams))
+        return iter(_tools.frames(self._together(), self._offsets, self._streams))
 
     def _item(self, index: int) -> Frame:
-        return Frame(self._streams[index], self._data[self._offsets[index] : self._offsets[index + 1]])
+        return Frame(self._streams[index], self._together()[self._offsets[index] : self._offsets[index + 1]])
+
+    def _slice(self, start: int, stop: int) -> FrameBatch:
+        part = super()._slice(start, stop)
+        part._parts = part._layout = None
+        return part
+
+    def _together(self) -> bytes:
+        parts = self._parts
+        if parts is not None:
+            if self._layout is not None:
+                self._layout.apart = False
+            self._data = _tools.join(*parts, self._offsets, self._streams)
+            self._parts = None  # another thread may be at the same: `_data` is there by now
+        return self._data
 
     def _gather(self, stream: int) -> bytes:
-        if self._streams.count(stream) == len(self):
+        parts, streams = self._parts, self._streams
+        if parts is not None:
+            if stream == _STDERR:
+                return parts[1]
+            if streams.find(_STDIN) < 0 and streams.find(_SYSTEMERR) < 0:
+                return parts[0]
+        count = streams.count(stream)
+        if not count:
+            return b""
+        if count == len(streams):
             return self.data
-        return _tools.gather(self._data, self._offsets, self._streams, stream)
-
-    def write(self, descriptor: int, stream: int) -> tuple[int, int]:
-        """Write the payloads of one stream to a file descriptor, joined but not copied, as far as that goes at once.
-
-        Gives how many bytes were written, and how many there are; where that is less, writing the rest of `stdout` or
-        `stderr` tells what is in the way. Nothing is raised.
-        """
-        return _tools.write(descriptor, self._data, self._offsets, self._streams, stream)
+        if self._layout is not None:
+            self._layout.apart = True
+        return _tools.gather(self._together(), self._offsets, streams, stream)
 
     def to_ndjson(self, **constant_fields: Any) -> bytes:
         """One JSON object a line, each with these fields too: ``{"stream":"stdout","data":"…"}``.
@@ -218,10 +270,10 @@ class FrameBatch(_Batch[Frame]):
         ``bytes.decode("utf-8", "replace")``. Raises ValueError for a field that the lines have by themselves.
         """
         constants = self._constants(constant_fields)
-        return _tools.ndjson(self._data, self._offsets, self._streams, constants)
+        return _tools.ndjson(self._together(), self._offsets, self._streams, constants)
 
     def _arrow_array(self) -> Any:
-        return _tools.arrow_frames(self._data, self._offsets, self._streams)
+        return _tools.arrow_frames(self._together(), self._offsets, self._streams)
 
     def __repr__(self) -> str:
         return f"<FrameBatch: {len(self)} frames, {self._bytes_of_all()} bytes>"
@@ -261,6 +313,17 @@ class RecordBatch(_Batch[LogRecord]):
         columns = (self._times, self._timed, self._partial, self._streams if self._attrs is None else self._attrs)
         if any(len(column) != len(self) for column in columns):
             raise ValueError("the columns are not of one length")
+
+    @classmethod
+    def _filled(
+        cls, data: bytes, offsets: bytes, streams: bytes, times: bytes, timed: bytes, partial: bytes
+    ) -> RecordBatch:
+        """What a kernel has filled."""
+        batch = cls.__new__(cls)
+        batch._data, batch._offsets, batch._streams = data, memoryview(offsets).cast("q"), streams
+        batch._times, batch._timed, batch._partial = memoryview(times).cast("q"), timed, partial
+        batch._attrs = batch._own = None
+        return batch
 
     @property
     def times(self) -> memoryview:

@@ -16,7 +16,6 @@ from .columns_python import (
     frames,
     rebase,
     records,
-    write_at_once,
 )
 
 __all__ = [
@@ -27,10 +26,10 @@ __all__ = [
     "check",
     "frames",
     "gather",
+    "join",
     "ndjson",
     "rebase",
     "records",
-    "write",
 ]
 
 _raw = ffi.new_allocator(should_clear_after_alloc=False)
@@ -61,17 +60,16 @@ def check(data: bytes, offsets: memoryview, streams: bytes) -> None:
 
 def gather(data: bytes, offsets: memoryview, streams: bytes, stream: int, partial: bytes | None = None) -> bytes:
     others = {} if partial is None else {"partial": partial}
-    return bytes(_joined(_Columns(data, offsets, streams, **others), stream))
+    columns = _Columns(data, offsets, streams, **others)
+    gathered = _raw("unsigned char[]", lib.dw_columns_gather(columns.pointer, stream, ffi.NULL))
+    lib.dw_columns_gather(columns.pointer, stream, gathered)
+    return bytes(ffi.buffer(gathered))
 
 
-def _joined(columns: _Columns, stream: int) -> Any:
-    joined = _raw("unsigned char[]", lib.dw_columns_gather(columns.pointer, stream, ffi.NULL))
-    lib.dw_columns_gather(columns.pointer, stream, joined)
-    return ffi.buffer(joined)
-
-
-def write(descriptor: int, data: bytes, offsets: memoryview, streams: bytes, stream: int) -> tuple[int, int]:
-    return write_at_once(descriptor, _joined(_Columns(data, offsets, streams), stream))
+def join(data: bytes, apart: bytes, offsets: memoryview, streams: bytes) -> bytes:
+    columns, joined = _Columns(data, offsets, streams), _raw("unsigned char[]", len(data) + len(apart))
+    lib.dw_columns_join(columns.pointer, ffi.from_buffer("unsigned char[]", apart), joined)
+    return bytes(ffi.buffer(joined))
 
 
 def ndjson(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -54,6 +53,17 @@ def records(
         yield LogRecord(streams[i], times[i] if timed[i] else None, data[start:end], details, bool(partial[i]))
 
 
+def join(data: bytes, apart: bytes, offsets: memoryview, streams: bytes) -> bytes:
+    """The payloads of all, end to end, where those of stderr are apart."""
+    parts, at = [], {True: 0, False: 0}
+    for stream, (start, end) in zip(streams, pairwise(offsets), strict=True):
+        is_apart = stream == 2
+        first = at[is_apart]
+        at[is_apart] += end - start
+        parts.append((apart if is_apart else data)[first : at[is_apart]])
+    return b"".join(parts)
+
+
 def gather(data: bytes, offsets: memoryview, streams: bytes, stream: int, partial: bytes | None = None) -> bytes:
     """The items of one stream end to end; given `partial`, with a newline behind those that are not."""
     parts = []
@@ -63,22 +73,6 @@ def gather(data: bytes, offsets: memoryview, streams: bytes, stream: int, partia
             if partial is not None and not partial[i]:
                 parts.append(b"\n")
     return b"".join(parts)
-
-
-def write(descriptor: int, data: bytes, offsets: memoryview, streams: bytes, stream: int) -> tuple[int, int]:
-    """Write the items of one stream, as far as that goes at once: how much that was, and how much there is.
-
-    What was in the way of the rest, writing the rest tells.
-    """
-    return write_at_once(descriptor, gather(data, offsets, streams, stream))
-
-
-def write_at_once(descriptor: int, joined: bytes) -> tuple[int, int]:
-    length = len(joined)
-    try:
-        return os.write(descriptor, joined), length
-    except OSError:
-        return 0, length
 
 
 def ndjson(

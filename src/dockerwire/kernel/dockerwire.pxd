@@ -81,6 +81,8 @@ cdef extern from "dockerwire.h" nogil:
 
     ctypedef struct dw_filling:
         dw_columns columns
+        unsigned char *apart
+        size_t apart_length
         unsigned int kept
         int status
         size_t next
@@ -95,6 +97,7 @@ cdef extern from "dockerwire.h" nogil:
     int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsigned char *data, size_t length,
                         size_t *used)
     int dw_columns_check(const dw_columns *columns)
+    void dw_columns_join(const dw_columns *columns, const unsigned char *apart, unsigned char *out)
     size_t dw_columns_gather(const dw_columns *columns, int stream, unsigned char *out)
     int dw_columns_ndjson(const dw_columns *columns, const dw_constants *constants, size_t *next, unsigned char *out,
                           size_t room, size_t *length)

@@ -197,8 +197,9 @@ class _TTYItems(_ChunkItems):
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
-        frames = [Frame(_STDOUT, bytes(body))] if body else []
-        return [FrameBatch.of(frames)] if columns and frames else frames
+        if not body:
+            return []
+        return [FrameBatch.one(_STDOUT, bytes(body)) if columns else Frame(_STDOUT, bytes(body))]
 
 
 class _DocumentItems(Plain):
