@@ -65,13 +65,16 @@ static inline void whole_items(dw_filling *f, dw_chunked *chunked, dw_common *s,
     int64_t *const offsets = c->offsets, *const times = c->times;
     unsigned char *const streams = c->streams;
     const uint64_t most = logs ? 0 : ((const dw_demux *)s)->max_piece;
-    const size_t room = c->room, data_room = c->data_room;
+    const size_t room = c->room;
     const unsigned int apart = f->apart == NULL ? NONE_APART : APART;
     size_t n = c->count, end = (size_t)offsets[n], pos = *used, data = 0, taken = 0, size;
     size_t run = chunked == NULL ? len - pos : chunked->run, at = chunked == NULL ? pos : pos - run;
     int at_line = 0;
     unsigned char *to[2];
+    size_t left[2]; /* bytes of room */
 
+    left[0] = c->data_room - (end - f->apart_length);
+    left[1] = f->apart_room - f->apart_length;
     to[0] = c->data + (end - f->apart_length);
     to[1] = f->apart == NULL ? NULL : f->apart + f->apart_length;
     for (;;) {
@@ -82,9 +85,9 @@ static inline void whole_items(dw_filling *f, dw_chunked *chunked, dw_common *s,
             if (logs) {
                 length = dw_log_usual((dw_log *)s, item, run, &times[n]);
                 size = length - DW_BEFORE_TEXT - 1;
-                if (!length || size > data_room - end)
+                if (!length || size > left[place])
                     break;
-                if (len - at >= length + DW_WIDE && data_room - end >= size + DW_WIDE
+                if (len - at >= length + DW_WIDE && left[place] >= size + DW_WIDE
                         ? !copy_line_wide(to[place], item + DW_BEFORE_TEXT, size)
                         : !copy_line(to[place], item + DW_BEFORE_TEXT, size))
                     break;
@@ -93,14 +96,15 @@ static inline void whole_items(dw_filling *f, dw_chunked *chunked, dw_common *s,
             } else {
                 size = dw_frame_length(item);
                 length = size + 8;
-                if (stream > 3 || size > run - 8 || size > most || size > data_room - end)
+                if (stream > 3 || size > run - 8 || size > most || size > left[place])
                     break;
-                if (len - at >= length + DW_WIDE && data_room - end >= size + DW_WIDE)
+                if (len - at >= length + DW_WIDE && left[place] >= size + DW_WIDE)
                     dw_copy_wide(to[place], item + 8, size);
                 else
                     memcpy(to[place], item + 8, size);
             }
             to[place] += size;
+            left[place] -= size;
             end += size;
             streams[n] = (unsigned char)stream;
             offsets[++n] = (int64_t)end;
@@ -165,7 +169,8 @@ int dw_columns_feed(dw_filling *f, dw_chunked *chunked, dw_common *s, const unsi
                 c->count = n;
                 return DW_ODD;
             }
-            if (n == c->room || c->data_room - end < span->length) {
+            if (n == c->room ||
+                (apart ? f->apart_room - f->apart_length : c->data_room - (end - f->apart_length)) < span->length) {
                 c->count = n;
                 return DW_FULL;
             }

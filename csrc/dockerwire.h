@@ -213,7 +213,8 @@ enum { DW_COLUMN_SPANS = 64 };
  * `status` to DW_FULL for every new portion. */
 typedef struct dw_filling {
     dw_columns columns;
-    unsigned char *apart; /* frames: where those of stream 2 go, with room as for `data`; NULL: there, as all others */
+    unsigned char *apart; /* frames: where those of stream 2 go; NULL: to `data`, as all others */
+    size_t apart_room;    /* bytes */
     size_t apart_length;  /* bytes in it, which are not in `data`: offsets count both */
     unsigned int kept;    /* bit k is 1: something is kept at k, as dw_span says, and goes before the next span for k */
     int status;

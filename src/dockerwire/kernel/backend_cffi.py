@@ -203,6 +203,8 @@ class _Filling:
         self._f.kept = sum(bool(kept) << i for i, kept in enumerate(decoder._kept))
         self._f.status = lib.DW_FULL
         self._resize_data(size)
+        if self._apart:
+            self._resize_apart(size // 4)
         self._resize(size // 128 + 16)
         self._to.offsets[0] = 0
 
@@ -218,11 +220,13 @@ class _Filling:
         setattr(self._to, name, self._held[name])
 
     def _resize_data(self, size: int) -> None:
-        apart = self._f.apart_length
-        self._held["data"] = self._to.data = self._moved(self._to.data, 1, size, self._end - apart)
-        if self._apart:
-            self._held["apart"] = self._f.apart = self._moved(self._f.apart, 1, size, apart)
+        used = self._end - self._f.apart_length
+        self._held["data"] = self._to.data = self._moved(self._to.data, 1, size, used)
         self._to.data_room = size
+
+    def _resize_apart(self, size: int) -> None:
+        self._held["apart"] = self._f.apart = self._moved(self._f.apart, 1, size, self._f.apart_length)
+        self._f.apart_room = size
 
     @property
     def _end(self) -> int:
@@ -243,8 +247,10 @@ class _Filling:
             status: int = lib.dw_columns_feed(self._f, chunked, self._decoder._common, start, len(data), used)
             if status == lib.DW_ODD:
                 self._odd(data)
-            elif status == lib.DW_FULL:  # of items: `_odd` sees to it that there is room for the bytes
+            elif status == lib.DW_FULL and self._to.count == self._to.room:
                 self._resize(2 * self._to.room)
+            elif status == lib.DW_FULL:  # in `data` there is room, to which `_odd` sees
+                self._resize_apart(2 * self._f.apart_room + self._f.spans[self._f.next].length)
             else:
                 return status
 
@@ -260,6 +266,8 @@ class _Filling:
         n = to.count
         end = to.offsets[n]
         self._resize_data(end + len(item) + len(data) - span.offset)
+        if self._apart:
+            self._resize_apart(self._f.apart_room + len(item))
         if n == to.room:
             self._resize(2 * to.room)
         if self._apart and span.stream == _STDERR:

@@ -256,8 +256,10 @@ cdef class _Filling:
 
     cdef int resize_data(self, size_t size) except -1:
         self.f.columns.data, self.f.columns.data_room = self.resize(0, size), size
-        if self.apart:
-            self.f.apart = self.resize(6, size)
+        return 0
+
+    cdef int resize_apart(self, size_t size) except -1:
+        self.f.apart, self.f.apart_room = self.resize(6, size), size
         return 0
 
     cdef int resize_columns(self, size_t items) except -1:
@@ -277,6 +279,8 @@ cdef class _Filling:
         for i in range(5):
             self.f.kept |= <unsigned int> bool(decoder.kept[i]) << i
         self.resize_data(length)
+        if self.apart:
+            self.resize_apart(length // 4)  # of what is not used more is in the cache, and of no use there
         self.resize_columns(length // 128 + 16)
         self.f.columns.offsets[0], self.f.status = 0, c.DW_FULL
         while True:
@@ -287,8 +291,10 @@ cdef class _Filling:
                     status = c.dw_columns_feed(&self.f, chunked, decoder.common, data, length, used)
             if status == c.DW_ODD:
                 self.odd(decoder, data, length)
-            elif status == c.DW_FULL:  # of items: `odd` sees to it that there is room for the bytes
+            elif status == c.DW_FULL and self.f.columns.count == self.f.columns.room:
                 self.resize_columns(2 * self.f.columns.room)
+            elif status == c.DW_FULL:  # in `data` there is room, to which `odd` sees
+                self.resize_apart(2 * self.f.apart_room + self.f.spans[self.f.next].length)
             else:
                 return status
 
@@ -305,6 +311,8 @@ cdef class _Filling:
             return
         end, size = <size_t> to.offsets[to.count], <size_t> len(item)
         self.resize_data(end + size + length - span.offset)
+        if self.apart:
+            self.resize_apart(self.f.apart_room + size)
         if to.count == to.room:
             self.resize_columns(2 * to.room)
         if self.apart and span.stream == STDERR:

@@ -82,6 +82,7 @@ cdef extern from "dockerwire.h" nogil:
     ctypedef struct dw_filling:
         dw_columns columns
         unsigned char *apart
+        size_t apart_room
         size_t apart_length
         unsigned int kept
         int status
