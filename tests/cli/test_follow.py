@@ -18,6 +18,7 @@ import pytest
 from dockerwire import Client, ConfigError, ConnectionLost, api
 from dockerwire.cli import exec as exec_command
 from dockerwire.cli import logs, main, stats
+from dockerwire.cli.follow import Streams
 from dockerwire.testing import Engine, Process
 from dockerwire.times import engine_time
 
@@ -261,6 +262,25 @@ class SlowExec:
 
 
 RUNS = {"Running": True, "ExitCode": None}
+
+
+def test_a_signal_that_comes_just_before_a_wait_ends_it(engine: Engine):
+    """As one does that strikes where the interpreter has looked for signals, and the system call has not begun."""
+    struck: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: struck.append(number))
+    try:
+        with Client(engine.host) as client, Streams(client, lambda key, error: None) as streams:
+            streams.open("", api.system_events())
+            assert list(streams.ready()) == []  # does not wait: something may have come with the head
+            signal.raise_signal(signal.SIGUSR1)
+            assert struck == [signal.SIGUSR1]
+            assert list(streams.ready()) == []
+            started = time.monotonic()
+            assert list(streams.ready(0.05)) == []
+            assert time.monotonic() - started > 0.04  # each ends one wait only
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_the_exit_code_may_come_after_the_output():

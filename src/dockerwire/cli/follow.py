@@ -17,11 +17,12 @@ from ..drivers.sync import Client, Stream
 from ..errors import APIError, ConnectionLost, DockerWireError, NotFound, StreamError
 from ..wire.request import StreamRequest
 from .terminal import complain
+from .wakeup import Wakeup
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_OUTPUT = object()
+_OUTPUT, _SIGNAL = object(), object()
 
 
 class Streams:
@@ -35,7 +36,9 @@ class Streams:
     def __init__(self, client: Client, complain: Callable[[str, DockerWireError], None]) -> None:
         self._client = client
         self._complain = complain
+        self._wakeup = Wakeup()
         self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wakeup, selectors.EVENT_READ, _SIGNAL)
         self._open: dict[str, tuple[Stream[Any], ExitStack]] = {}
         self._fresh: list[str] = []  # what came with the head is not seen by a selector
         if (output := _pipe()) is not None:
@@ -48,6 +51,7 @@ class Streams:
         for key in list(self._open):
             self.close(key)
         self._selector.close()
+        self._wakeup.close()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -81,8 +85,10 @@ class Streams:
         waited = [ready.data for ready, _ in self._selector.select(0 if fresh else seconds)]
         if _OUTPUT in waited:
             raise BrokenPipeError
+        if _SIGNAL in waited:  # its handler has run by now, and has not raised
+            self._wakeup.take()
         for key in dict.fromkeys([*fresh, *waited]):
-            if key not in self._open:  # closed by whoever was given an item
+            if key not in self._open:  # no stream's, or closed by whoever was given an item
                 continue
             stream = self._open[key][0]
             items: list[Any] = []

@@ -23,6 +23,7 @@ from ..kernel import Frame
 from ..wire.version import parse_version
 from .detach import DEFAULT, Detacher, parse
 from .terminal import Safe, complain
+from .wakeup import Wakeup
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -203,10 +204,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        self._reading, self._writing = os.pipe()
-        os.set_blocking(self._reading, False)
-        os.set_blocking(self._writing, False)
-        self._wakeup = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._wakeup = Wakeup()
         for number in self._numbers:
             before = signal.getsignal(number)
             if before != signal.SIG_IGN or number == signal.SIGWINCH:
@@ -217,9 +215,7 @@ class Signals:
     def __exit__(self, *exc: object) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
-        signal.set_wakeup_fd(self._wakeup)
-        os.close(self._reading)
-        os.close(self._writing)
+        self._wakeup.close()
 
     def _struck(self, number: int, frame: FrameType | None) -> None:
         if self._forced and number in (signal.SIGINT, signal.SIGTERM):
@@ -228,11 +224,11 @@ class Signals:
                 raise KeyboardInterrupt
 
     def fileno(self) -> int:
-        return self._reading
+        return self._wakeup.fileno()
 
     def take(self) -> list[int]:
         """Those that came, in their order, once the descriptor is readable."""
-        return [number for number in os.read(self._reading, _READ_SIZE) if number in self._before]
+        return [number for number in self._wakeup.take() if number in self._before]
 
 
 # --- the loop --------------------------------------------------------------------------------------------------------
