@@ -24,12 +24,7 @@ BLOCKING = [operation for operation in OPERATIONS if operation is not send_async
 def troubles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was said where nobody could raise it: of a socket that was not closed, for instance."""
     found: list[Any] = []
-    # (An interrupt of what closes a generator that nobody has any more is none of ours.)
-    monkeypatch.setattr(
-        sys,
-        "unraisablehook",
-        lambda trouble: None if trouble.exc_type is KeyboardInterrupt else found.append(trouble.exc_value),
-    )
+    monkeypatch.setattr(sys, "unraisablehook", lambda trouble: found.append(trouble.exc_value))
     return found
 
 
@@ -51,12 +46,17 @@ def test_interrupted_everywhere(operation: Operation, idle: bool, troubles: list
                     if idle:
                         await client.send(number())
                     outcome = await interrupted(operation(client), at)
-                    assert outcome.struck != outcome.ended, "the interrupt was taken for something else"
+                    # CPython drops an interrupt that strikes in what closes a generator which nobody has any more.
+                    dropped = bool(troubles) and all(isinstance(trouble, KeyboardInterrupt) for trouble in troubles)
+                    if dropped:
+                        troubles.clear()
+                    assert dropped or outcome.struck != outcome.ended, "the interrupt was taken for something else"
                     assert set(client._core._busy) <= set(client._core._idle)
                     assert len(set(client._core._idle)) == len(client._core._idle)
                     await client.send(number())
                 assert troubles == []
                 if not outcome.struck:
+                    print(f"{(at - 1) // step} points")
                     break
 
     descriptors = open_descriptors()
