@@ -6,6 +6,7 @@
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
 # make fuzz SECONDS=60    libFuzzer on each C decoder, two at a time, for so long each; needs clang
+# make mutants    whether the tests bite: changes one thing at a time, at every fifth place, and sees if one fails
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
 # Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
@@ -24,7 +25,13 @@ ONCE := --ignore=tests/engine --ignore=tests/reliability --ignore=tests/types --
 ENGINES := 20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8
 SECONDS ?= 60
 
-.PHONY: demo test test-engines lint docs reliability fuzz bench bench-layers bench-quick clean
+# What `make mutants` changes, at every so-many-th place, and the tests that are to notice; not those that take minutes.
+EVERY ?= 5
+MUTATED := $(addprefix dockerwire.,wire.framing wire.heads wire.exchange wire.decoders kernel.backend_python)
+BITING := tests/wire $(addprefix tests/kernel/test_,chunked.py documents.py face.py frames.py logs.py timestamps.py \
+	columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
+
+.PHONY: demo test test-engines lint docs reliability mutants fuzz bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -48,6 +55,9 @@ reliability: $(VENV)/test.stamp
 
 fuzz:
 	$(MAKE) -C csrc -j2 fuzz SECONDS=$(SECONDS)
+
+mutants: $(VENV)/test.stamp
+	DOCKERWIRE_KERNEL=python $(BIN)/python tools/mutants.py --every $(EVERY) --seconds 20 $(MUTATED) -- $(BITING)
 
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs
