@@ -87,7 +87,9 @@ def test_accept_encoding_can_be_said() -> None:
     assert [value for name, value in head.headers if name == b"accept-encoding"] == [b"gzip"]
 
 
-@pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", b"0"), ("PUT", b"0")])
+@pytest.mark.parametrize(
+    ("method", "length"), [("GET", None), ("DELETE", None), ("POST", b"0"), ("PUT", b"0"), ("PATCH", b"0")]
+)
 def test_no_body(method: str, length: bytes | None) -> None:
     head, body = read_request(send_all(Exchange(whole(method))))
     assert dict(head.headers).get(b"content-length") == length
@@ -318,6 +320,7 @@ FRAMINGS: dict[str, tuple[Any, bytes, bytes, str, bool]] = {
     "HEAD with neither": (whole("HEAD"), OK + b"\r\n", b"", "framed", True),
     "204": (whole(), b"HTTP/1.1 204 No Content\r\n\r\n", b"", "framed", True),
     "204 with a length": (whole(), b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", b"", "framed", True),
+    "205 with a length": (whole(), b"HTTP/1.1 205 Reset\r\nContent-Length: 5\r\n\r\n", b"hello", "framed", True),
     "304": (whole(accept=(304,)), b"HTTP/1.1 304 Not Modified\r\n\r\n", b"", "framed", True),
     "length": (whole(), OK + b"Content-Length: 5\r\n\r\n", b"hello", "framed", True),
     "length 0": (whole(), OK + b"Content-Length: 0\r\n\r\n", b"", "framed", True),
@@ -583,7 +586,7 @@ def test_a_refusal_that_is_cut_or_broken_is_a_refusal(data: bytes, message: str)
     assert not result.reusable
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD"])
 def test_redirects_are_refusals(status: int, method: str) -> None:
     made = exchange(whole(method))
