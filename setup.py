@@ -2,18 +2,26 @@
 
 ``auto`` (the default) builds what it can and goes without the rest: both on CPython, cffi on PyPy. A kernel that is
 named and does not build is an error.
+
+With ``SOURCE_DATE_EPOCH`` (reproducible-builds.org) the same sources give the same bytes, whenever and in whatever
+folder they are built: an sdist on any machine, a wheel where the tools and the umask are the same.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import runpy
 import sys
+import tarfile
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
+from setuptools.command.sdist import sdist
 
 KERNEL = "src/dockerwire/kernel"
+EPOCH = os.environ.get("SOURCE_DATE_EPOCH")
 
 
 def cython() -> list[Extension]:
@@ -60,4 +68,32 @@ def chosen() -> list[Extension]:
     return extensions
 
 
-setup(ext_modules=chosen())
+class reproducible_sdist(sdist):  # noqa: N801  as commands are called
+    """An archive that does not tell when, where and by whom it was made."""
+
+    def make_archive(self, base_name: str, format: str, *args: Any, **kwargs: Any) -> str:
+        if EPOCH is None or format != "gztar":
+            return str(super().make_archive(base_name, format, *args, **kwargs))
+        top = Path(kwargs["base_dir"])
+        name = f"{base_name}.tar.gz"
+        with (
+            Path(name).open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=int(EPOCH)) as zipped,
+            tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for path in (top, *sorted(top.rglob("*"))):
+                tar.add(path, recursive=False, filter=plain)
+        return name
+
+
+def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = int(EPOCH or 0), 0, 0, "", ""
+    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    return entry
+
+
+extensions = chosen()
+if EPOCH is not None and os.name == "posix":
+    for extension in extensions:  # what is told to debuggers names no folder of this machine
+        extension.extra_compile_args.append(f"-ffile-prefix-map={Path.cwd()}=.")
+setup(ext_modules=extensions, cmdclass={"sdist": reproducible_sdist})
