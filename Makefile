@@ -7,6 +7,7 @@
 # make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
 # make fuzz SECONDS=60    libFuzzer on each C decoder, two at a time, for so long each; needs clang
 # make mutants    whether the tests bite: changes one thing at a time, at every fifth place, and sees if one fails
+# make pins    pin what CI installs anew, by version and hash: .ci/requirements
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
 # Other Pythons and single kernels: nox (`.venv/bin/nox -l`).
@@ -31,7 +32,7 @@ MUTATED := $(addprefix dockerwire.,wire.framing wire.heads wire.exchange wire.de
 BITING := tests/wire $(addprefix tests/kernel/test_,chunked.py documents.py face.py frames.py logs.py timestamps.py \
 	columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
 
-.PHONY: demo test test-engines lint docs reliability mutants fuzz bench bench-layers bench-quick clean
+.PHONY: demo test test-engines lint pins docs reliability mutants fuzz bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -62,6 +63,10 @@ mutants: $(VENV)/test.stamp
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs
 
+pins: | $(BIN)/python
+	$(PIP) --group pins
+	tools/pins.sh
+
 docs: $(VENV)/nox.stamp
 	$(BIN)/nox -s docs
 
@@ -91,26 +96,31 @@ clean:
 	find src tests bench examples tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	find src -name '*.so' -delete
 
-# pip is renewed first: dependency groups are newer than the pip of many Pythons.
+# pip is renewed first: dependency groups are newer than the pip of many Pythons. In CI all is what tools/pins.sh pinned;
+# what the package is built with is among it.
+PINNED := --require-hashes -r .ci/requirements
+EVERYTHING := -e '.[cffi,cli,speed,trio,ws]' --group test --group types
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "dockerwire needs Python 3.10 or newer; try make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade pip
+	$(PIP) $(if $(CI),$(PINNED)/pip.txt,--upgrade pip)
 
 $(VENV)/demo.stamp: $(BUILT_FROM) | $(BIN)/python
 	$(PIP) -e '.[cli]'
 	touch $@
 
 $(VENV)/test.stamp: $(BUILT_FROM) | $(BIN)/python
-	$(PIP) -e '.[cffi,cli,speed,trio,ws]' --group test --group types
+	$(if $(CI),$(PIP) $(PINNED)/types.txt)
+	$(PIP) $(if $(CI),--no-deps --no-build-isolation -e .,$(EVERYTHING))
 	touch $@ $(VENV)/demo.stamp
 
 # uvloop is one of the worlds where it can be had.
 $(VENV)/bench.stamp: $(VENV)/test.stamp
-	-$(PIP) uvloop
+	-$(PIP) $(if $(CI),$(PINNED)/bench.txt,--group bench)
 	touch $@
 
 $(VENV)/nox.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) --group nox
+	$(PIP) $(if $(CI),$(PINNED)/nox.txt,--group nox)
 	touch $@

@@ -9,6 +9,7 @@ nox -s lint types               what `make lint` runs
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -22,6 +23,9 @@ BETWEEN = {"3.12", "3.13"}  # where going through many bytes one by one shows no
 EXTRAS = "cffi,cli,speed,trio,ws"
 COMPILED = ("cython", "cffi")
 MODULES = {"_columns", "_items", "_pending", "_project", "backend_cython", "_dockerwire_cffi"}
+
+PINNED = bool(os.environ.get("CI"))
+"""Whether only what tools/pins.sh has pinned is installed, by its hash."""
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_venv = "yes"
@@ -43,14 +47,30 @@ def source_tree(session: nox.Session) -> Path:
     return copy
 
 
+def install(session: nox.Session, *groups: str) -> None:
+    """Dependency groups; in CI what is pinned under the name of the last one, which has the others too."""
+    if PINNED:
+        session.install("--require-hashes", "-r", f".ci/requirements/{groups[-1]}.txt")
+    else:
+        session.install(*(argument for group in groups for argument in ("--group", group)))
+
+
+def install_package(session: nox.Session, *groups: str, kernels: str) -> None:
+    """The package with all extras, from a copy of its sources, and dependency groups."""
+    install(session, *groups)
+    options = [str(source_tree(session)) + f"[{EXTRAS}]"]
+    if PINNED:  # the extras are pinned with the groups, and so is what the package is built with
+        options += ["--no-deps", "--no-build-isolation"]
+    session.install(*options, env={"DOCKERWIRE_BUILD_KERNELS": kernels})
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """All tests but those of types, of the C core alone and against real engines, on every kernel (or on those named
     after `--`). Hypothesis tries fewer examples than in `make test`."""
     compiled = [kernel for kernel in COMPILED if kernel != "cython" or not str(session.python).startswith("pypy")]
     kernels = session.posargs or [*compiled, "python"]
-    env = {"DOCKERWIRE_BUILD_KERNELS": ",".join(compiled)}
-    session.install(f"{source_tree(session)}[{EXTRAS}]", "--group", "test", env=env)
+    install_package(session, "test", kernels=",".join(compiled))
     for number, kernel in enumerate(kernels):
         env = {"DOCKERWIRE_KERNEL": kernel, "DOCKERWIRE_REQUIRE_KERNELS": ",".join(compiled)}
         pytest = ["python", "-m", "pytest", "-q", "--hypothesis-profile=brief"]
@@ -76,22 +96,15 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def reliability(session: nox.Session) -> None:
     """What takes long to show: faults, cuts, cancellations, hostile peers. On one Python, with every kernel built."""
-    env = {"DOCKERWIRE_BUILD_KERNELS": ",".join(COMPILED), "DOCKERWIRE_REQUIRE_KERNELS": ",".join(COMPILED)}
-    session.install(f"{source_tree(session)}[{EXTRAS}]", "--group", "test", env=env)
+    install_package(session, "test", kernels=",".join(COMPILED))
+    env = {"DOCKERWIRE_REQUIRE_KERNELS": ",".join(COMPILED)}
     session.run("python", "-m", "pytest", "-q", *(session.posargs or ["tests/reliability"]), env=env)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
     """mypy --strict and pyright, over the package and over what users of it write."""
-    session.install(
-        f"{source_tree(session)}[{EXTRAS}]",
-        "--group",
-        "test",
-        "--group",
-        "types",
-        env={"DOCKERWIRE_BUILD_KERNELS": "none"},
-    )
+    install_package(session, "test", "types", kernels="none")
     session.run("mypy")
     session.run("mypy", "tests/types")
     session.run("pyright")
@@ -100,7 +113,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Formatting and linters, of Python, Cython and C."""
-    session.install("--group", "lint")
+    install(session, "lint")
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
     session.run("cython-lint", *map(str, sorted(Path("src").rglob("*.p[yx][xd]"))))
@@ -110,7 +123,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as a site, in build/site; every link inside it and in the other pages leads somewhere."""
-    session.install("--group", "docs")
+    install(session, "docs")
     session.run("python", "tools/links.py")
     session.run("mkdocs", "build", "--strict", "--quiet")
 
@@ -132,7 +145,10 @@ def fuzz(session: nox.Session) -> None:
 def packaging(session: nox.Session) -> None:
     """sdist and wheel hold what they should, and are the same each time; the kernels are built, left out or insisted on
     as asked. What comes with the wheel is written to build/sbom.cdx.json."""
-    session.install("--group", "packaging")
+    install(session, "packaging")
+    if PINNED:
+        session.install("--require-hashes", "-r", ".ci/requirements/pip.txt")
+        session.env["PIP_BUILD_CONSTRAINT"] = str(Path(".ci/requirements/build.txt").resolve())
     sdist, wheel = distributions(session, "dist", ",".join(COMPILED))
     for one, again in zip((sdist, wheel), distributions(session, "a/second/time", "auto"), strict=True):
         if one.name != again.name or one.read_bytes() != again.read_bytes():
@@ -168,6 +184,8 @@ def distributions(session: nox.Session, name: str, kernels: str) -> tuple[Path, 
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir(parents=True)
     env = {"DOCKERWIRE_BUILD_KERNELS": kernels, "SOURCE_DATE_EPOCH": "1700000000", "TMPDIR": str(dist)}
+    if PINNED:
+        env["PIP_CONSTRAINT"] = session.env["PIP_BUILD_CONSTRAINT"]
     session.run("python", "-m", "build", "-o", str(dist), str(source_tree(session)), env=env)
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     return sdist, wheel
@@ -188,6 +206,8 @@ def write_bill_of_materials(session: nox.Session, wheel: Path) -> None:
     python = str(place / "bin" / "python")
     session.run("python", "-m", "venv", "--clear", "--without-pip", str(place), silent=True)
     pip = ["python", "-m", "pip", "--python", python, "install", "-q"]
+    if PINNED:
+        session.run(*pip, "--require-hashes", "-r", ".ci/requirements/core.txt")
     session.run(*pip, str(wheel))
     bill = Path("build/sbom.cdx.json")
     bill.parent.mkdir(exist_ok=True)
