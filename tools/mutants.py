@@ -266,6 +266,17 @@ class Bench:
         random.Random(6).shuffle(waiting)  # noqa: S311  so that what is told on the way is about all of them
         print(f"{len(waiting)} mutants", flush=True)
         running: list[Running] = []
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._work(waiting, running, known, items)
+        finally:
+            for one in running:
+                self._kill(one)
+        return True
+
+    def _work(
+        self, waiting: list[Mutant], running: list[Running], known: dict[str, Known], items: dict[str, pytest.Item]
+    ) -> None:
         begun = time.monotonic()
         while waiting or running:
             while waiting and len(running) < self.jobs:
@@ -279,7 +290,6 @@ class Bench:
                     if self.total % 100 == 0:
                         spent = time.monotonic() - begun
                         print(f"{self.total}: {self.killed} killed, {spent:.0f} s", flush=True)
-        return True
 
     def _known(self, items: dict[str, pytest.Item]) -> dict[str, Known]:
         """What each test goes through, those that fail left out."""
@@ -314,6 +324,7 @@ class Bench:
 
     def _quiet(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
@@ -372,14 +383,17 @@ class Bench:
         os.close(write)
         return Running(mutant, pid, out, time.monotonic() + HANGS + 3 * sum(seconds for _, seconds in tests))
 
-    def _end(self, one: Running, told: bool) -> None:
-        said = os.read(one.out, 65536).decode() if told else "it hangs"
+    def _kill(self, one: Running) -> None:
         os.close(one.out)
         try:
             os.killpg(one.pid, signal.SIGKILL)
         except ProcessLookupError:
             os.kill(one.pid, signal.SIGKILL)
         os.waitpid(one.pid, 0)
+
+    def _end(self, one: Running, told: bool) -> None:
+        said = os.read(one.out, 65536).decode() if told else "it hangs"
+        self._kill(one)
         self.total += 1
         if said == "-":
             self.survivors.append(one.mutant)
