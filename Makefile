@@ -17,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 BUILT_FROM := pyproject.toml $(wildcard setup.py csrc/*.c csrc/*.h src/dockerwire/kernel/*.pyx \
-	src/dockerwire/kernel/*.pxd src/dockerwire/kernel/*build*.py)
+	src/dockerwire/kernel/*.pxd src/dockerwire/kernel/*.pxi src/dockerwire/kernel/*build*.py)
 
 # Where bytes go through the kernel in use. What goes through all kernels by itself, or depends on none, is run once.
 BY_KERNEL := -m "not every_kernel" tests/wire tests/drivers tests/cli/test_commands.py tests/cli/test_follow.py

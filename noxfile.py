@@ -116,7 +116,8 @@ def lint(session: nox.Session) -> None:
     install(session, "lint")
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
-    session.run("cython-lint", *map(str, sorted(Path("src").rglob("*.p[yx][xd]"))))
+    cython = [*Path("src").rglob("*.pyx"), *Path("src").rglob("*.px[di]")]
+    session.run("cython-lint", *map(str, sorted(cython)))
     session.run("clang-format", "--dry-run", "-Werror", *map(str, sorted(Path("csrc").rglob("*.[ch]"))))
 
 
@@ -228,9 +229,7 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
         (metadata,) = (name for name in installed if name.endswith(".dist-info/METADATA"))
         needs = [line for line in archive.read(metadata).decode().splitlines() if line.startswith("Requires-Dist:")]
     sources = {str(path) for path in Path("csrc").rglob("*.[ch]")}
-    sources |= {str(path) for path in Path("src").rglob("*.py[xi]")} | {
-        str(path) for path in Path("src").rglob("*.pxd")
-    }
+    sources |= {str(path) for pattern in ("*.py[xi]", "*.px[di]") for path in Path("src").rglob(pattern)}
     sources |= {"LICENSE", "README.md", "pyproject.toml", "setup.py", "src/dockerwire/py.typed"}
     generated = {
         name for name in shipped if name.endswith((".so", ".o")) or (name.endswith(".c") and name not in sources)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dockerwire import ConnectionLost, Frame, TLSConfig
+from dockerwire import ConnectionLost, Frame, TLSConfig, Truncated, kernel
 from dockerwire.drivers import asyncio as asyncio_driver
 from dockerwire.drivers import sync as sync_driver
 from dockerwire.wire import Exchange
@@ -34,11 +34,11 @@ def strike(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, handler: Cal
     """Have `handler` called once, where a signal could: before or after the next call that takes what has come."""
     taking, due = getattr(owner, name), [handler]
 
-    def struck(self: Any, data: Any) -> Any:
-        result = taking(self, data) if after else None
-        if due and len(data):
+    def struck(self: Any, *data: Any) -> Any:
+        result = taking(self, *data) if after else None
+        if due and all(map(len, data)):
             due.pop()()
-        return result if after else taking(self, data)
+        return result if after else taking(self, *data)
 
     monkeypatch.setattr(owner, name, struck)
 
@@ -50,13 +50,14 @@ class Script:
         self.go_on = threading.Event()
         self._last = last
 
-    def __call__(self, talk: Talk) -> None:
+    def __call__(self, talk: Talk, wait: bool = True) -> None:
         talk.request()
         end = chunked(frame(*SECOND))
         talk.send(CHUNKED + chunked(frame(*FIRST))[:-5])
         assert self.go_on.wait(10)
         talk.send(end if self._last else end[:-5])
-        talk.rest()
+        if wait:
+            talk.rest()
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -82,6 +83,7 @@ async def test_a_handler_that_uses_a_client(
             world.client(peer.host, version="1.44", **settings) as client,
             client.stream(frames(tty=False)) as stream,
         ):
+            monkeypatch.setattr(stream._incoming, "direct", None)  # where receiving and decoding are two calls
             assert await anext(stream) == FIRST
             strike(monkeypatch, TLS if tls else Exchange, "receive" if tls else "receive_data", handler, after=False)
             script.go_on.set()
@@ -105,6 +107,7 @@ async def test_an_interrupt_while_it_is_decoded(
         async with world.client(peer.host, version="1.44") as client:
             async with client.stream(frames(tty=False)) as stream:
                 assert await anext(stream) == FIRST
+                monkeypatch.setattr(stream._incoming, "direct", None)  # where receiving and decoding are two calls
                 strike(monkeypatch, Exchange, "receive_data", handler, after)
                 script.go_on.set()
                 with pytest.raises(Struck):
@@ -117,6 +120,50 @@ async def test_an_interrupt_while_it_is_decoded(
                         await anext(stream.batches())
                 if world.name == "blocking":
                     with pytest.raises(ConnectionLost, match="interrupted"):
+                        stream.receive_available()
+            assert await client.send(whole()) == b"x"
+        assert peer.connections == 2
+
+
+@pytest.mark.skipif(kernel.name != "cython", reason="receiving and decoding are two calls")
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+@scenario
+async def test_an_interrupt_where_they_are_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, cut: bool, after: bool
+) -> None:
+    """What came is there; that it was all is not said, because what is done for that was not done to its end."""
+    script = Script(last=not cut)
+
+    told = (Truncated, "between two items") if cut and after else (ConnectionLost, "interrupted")
+
+    def handler() -> None:
+        raise Struck
+
+    def closing(talk: Talk) -> None:
+        script(talk, wait=not cut)
+
+    with Peer(closing, answers(ok(b"x"))) as peer:
+        async with world.client(peer.host, version="1.44") as client:
+            async with client.stream(frames(tty=False)) as stream:
+                assert await anext(stream) == FIRST
+                assert stream._incoming.direct is not None
+                strike(monkeypatch, Exchange, "receive_eof" if cut else "settle", handler, after)
+                script.go_on.set()
+                met: list[Any] = []
+                for _ in range(5):
+                    try:
+                        met.append(await anext(stream))
+                    except (Struck, Truncated, ConnectionLost) as error:
+                        met.append(type(error))
+                assert sorted(met[:2], key=str) == [Struck, SECOND]
+                assert met[2:] == [told[0]] * 3
+                assert not stream.done
+                for _ in range(2):
+                    with pytest.raises(told[0], match=told[1]):
+                        await anext(stream.batches())
+                if world.name == "blocking":
+                    with pytest.raises(told[0], match=told[1]):
                         stream.receive_available()
             assert await client.send(whole()) == b"x"
         assert peer.connections == 2

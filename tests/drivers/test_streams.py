@@ -91,6 +91,43 @@ async def test_many_items(world: World, engine: Engine) -> None:
             assert items.done
 
 
+@pytest.mark.parametrize("batches", [False, True])
+@scenario
+async def test_little_and_much_by_turns(world: World, batches: bool) -> None:
+    """Quiet and busy streams are received in different ways, and one is now this, now that."""
+    sizes = [3, 0, 70_000, 5, 4096, 5000, 9, 300_000, 1, 16_384, 16_000, 2] * 3
+    expected = [Frame(1 + number % 2, bytes([number]) * size) for number, size in enumerate(sizes)]
+    taken = threading.Semaphore(0)
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED)
+        for number, item in enumerate(expected):
+            data = chunk(frame(*item))
+            talk.send(data[: number % 11], data[number % 11 :])
+            if number % 3:  # else the next one comes together with it
+                assert taken.acquire(timeout=20)
+        talk.send(b"0\r\n\r\n")
+        talk.rest()
+
+    got = [b"", b""]
+    told = wanted = 0
+    marks = [
+        sum(map(len, (item.data for item in expected[: number + 1]))) for number in range(len(expected)) if number % 3
+    ]
+    with Peer(script) as peer:
+        async with world.client(peer.host, version="1.44") as client, client.stream(frames(tty=False)) as items:
+            async for batch in items.batches() if batches else items:
+                for item in batch if batches else [batch]:
+                    got[item.stream - 1] += item.data
+                    told += len(item.data)
+                while wanted < len(marks) and told >= marks[wanted]:
+                    wanted += 1
+                    taken.release()
+            assert items.ended == "framed"
+    assert got == [b"".join(item.data for item in expected if item.stream == stream) for stream in (1, 2)]
+
+
 @scenario
 async def test_errors_stand_in_their_place(world: World) -> None:
     """A systemerr frame is raised where it stands and does not end the stream, in items and in batches."""

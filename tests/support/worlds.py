@@ -167,7 +167,9 @@ class BlockingWorld(World):
     async def interrupt(self, step: Callable[[Callable[[], None]], Awaitable[Any]]) -> None:
         main = threading.main_thread().ident
         assert main == threading.get_ident()
-        waiting = (sync_driver._ready.__code__, Connection.receive_plain.__code__)
+        waiting = [
+            function.__code__ for function in (sync_driver._ready, Connection.receive_plain, Connection.receive_direct)
+        ]
         over = threading.Event()
 
         def waits() -> bool:

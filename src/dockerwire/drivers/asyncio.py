@@ -104,10 +104,16 @@ class _Reader:
             self._stop()  # until it is waited for again
             return
         try:
-            data = incoming.connection.receive_plain()
-            if incoming.pace is not None:
-                incoming.pace.received(len(data))
-            incoming.feed(data)
+            direct = incoming.direct
+            if direct is None or incoming.exchange.columns:
+                data = incoming.connection.receive_plain()
+                if incoming.pace is not None:
+                    incoming.pace.received(len(data))
+                incoming.feed(data)
+            elif count := direct.receive(False):
+                incoming.took(count)
+            else:
+                return
         except BlockingIOError:
             return
         except OSError as error:

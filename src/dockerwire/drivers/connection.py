@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # what speaks TLS or ssh is imported when that is to be spoke
     import ssl
     import subprocess
 
-    from ..kernel.face import Buffer
+    from ..kernel.face import Buffer, Receiver
+    from ..wire.exchange import Exchange
     from ..wire.tls import TLS
 
 RECEIVE_SIZE = 256 * 1024
@@ -60,6 +61,8 @@ class Connection:
         self._eager = False
         self.received: memoryview | None = None
         """Where something was received, or may have been, and is not decoded. Where nobody is at it, that is lost."""
+        self.direct: Receiver | None = None
+        """What receives from the socket by its descriptor."""
         self._poll: select.poll | None = None
         self._users = 0
         self._lock = threading.Lock()
@@ -100,6 +103,8 @@ class Connection:
     def _close_descriptors(self) -> None:
         """Once nobody uses them."""
         self.unwatch()
+        if self.direct is not None:
+            self.direct.close()
         self.sock.close()
 
     def remains(self) -> Callable[[], None]:
@@ -211,6 +216,29 @@ class Connection:
             return buffer[:count]
         self.decoded()
         return b""
+
+    def receiver(self, exchange: Exchange[Any], pending: Any) -> Receiver | None:
+        """What receives for `exchange` in one call with decoding; None where nothing can."""
+        if self.direct is None:
+            self.direct = exchange.direct(self.sock.fileno(), RECEIVE_SIZE, pending)
+        return self.direct
+
+    def receive_direct(self, direct: Receiver) -> int:
+        """What it says of the next receive, which is waited for."""
+        with self._lock:
+            if self.closed:
+                self.check()
+            self._users += 1
+        try:
+            return direct.receive(True)
+        except OSError:
+            self.check()
+            raise
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self.closed and not self._users:
+                    self._close_descriptors()
 
     def decoded(self) -> None:
         """All that was received was decoded, and what came of it is kept."""

@@ -43,7 +43,7 @@ from .steps import Deadline, Effect, Pause, Pull, Resolve, Steps, Timeouts, Wait
 if TYPE_CHECKING:  # what a request needs is imported when there is one
     import ssl
 
-    from ..kernel.face import Buffer, Kernel
+    from ..kernel.face import Buffer, Kernel, Receiver
     from ..wire.exchange import Exchange
     from ..wire.limits import Limits
     from .taped import Recorder
@@ -70,6 +70,7 @@ E = TypeVar("E")
 R = TypeVar("R")
 
 _HELD_WHILE_SENDING = 1024 * 1024  # bytes of an answer taken in while the upload still goes on
+_FEW = 4096  # bytes of one receive: so few are the sign of a quiet stream
 _OWED_SECONDS = 0.05  # between two tries to write what answers a WebSocket's peer
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
 
@@ -86,6 +87,7 @@ class Incoming(Generic[E]):
 
     __slots__ = (
         "__weakref__",
+        "_few",
         "_idle",
         "_sending",
         "_sent_eof",
@@ -95,6 +97,7 @@ class Incoming(Generic[E]):
         "batches",
         "broken",
         "connection",
+        "direct",
         "exchange",
         "items",
         "pace",
@@ -136,6 +139,10 @@ class Incoming(Generic[E]):
         )
         self.plain = type(connection) is Connection and not self._websocket and timeouts.idle is None
         """Whether receiving is one call on the socket, with nothing to be said meanwhile and no clock that runs."""
+        self.direct: Receiver | None = None
+        """What receives and decodes in one, while what comes is little: `took` is to be told of it."""
+        self._few = _FEW if self.plain and not isinstance(exchange.request, Request) else -1
+        """Bytes of a receive after which the next one is `direct`."""
         self._unsent = memoryview(b"")
         self._turn = threading.Lock()
         """Who holds it may write. A sender waits with it, a reader never does."""
@@ -159,7 +166,10 @@ class Incoming(Generic[E]):
     @property
     def _torn(self) -> bool:
         """Whether an interrupt has struck between receiving and decoding."""
-        return self.connection.received is not None and not self.receiving and not self.released
+        if self.receiving or self.released:
+            return False
+        direct = self.connection.direct
+        return self.connection.received is not None or (direct is not None and direct.torn)
 
     @property
     def done(self) -> bool:
@@ -222,7 +232,11 @@ class Incoming(Generic[E]):
         self.receiving = True
         try:
             if self.plain:
-                self.feed(self.connection.receive_plain())
+                direct = self.direct
+                if direct is None or (self.exchange.columns and not direct.torn):
+                    self.feed(self.connection.receive_plain())
+                else:
+                    self.took(direct.receive(False))
                 return
             with self.connection:
                 if self._websocket:
@@ -248,10 +262,14 @@ class Incoming(Generic[E]):
             if pace is not None and pace.rest:
                 sleep(pace.rest)
                 pace.rested()
-            data = self.connection.receive_plain(wait=True)
-            if pace is not None:
-                pace.received(len(data))
-            self.feed(data)
+            direct = self.direct
+            if direct is None or self.exchange.columns:
+                data = self.connection.receive_plain(wait=True)
+                if pace is not None:
+                    pace.received(len(data))
+                self.feed(data)
+            else:
+                self.took(self.connection.receive_direct(direct))
         except BlockingIOError:
             pass  # it is called again
         except OSError as error:
@@ -330,6 +348,38 @@ class Incoming(Generic[E]):
             self.items.reader = exchange.reader
             self.items.extend(items)
         self.connection.decoded()
+        if self.direct is None and len(data) <= self._few:
+            self._go_direct()
+
+    def _go_direct(self) -> None:
+        """Receive by `direct` from now on, where that can be."""
+        from ..wire.exchange import State
+
+        if self.exchange.state is not State.BODY:
+            return
+        self.direct = self.connection.receiver(self.exchange, self.items)
+        if self.direct is None:
+            self._few = -1
+
+    def took(self, count: int) -> None:
+        """`direct` has said that."""
+        if count > 0:
+            if self.pace is not None:
+                self.pace.received(count)
+            if count > _FEW:
+                self.direct = None
+        elif count == -1:
+            self._settle()
+        elif count == -2:
+            raise self.connection.torn()
+
+    def _settle(self) -> None:
+        direct = self.direct
+        assert direct is not None
+        with self.connection:
+            pass  # it is neither closed nor another process's
+        self.items.extend(self.exchange.receive_eof() if direct.eof else self.exchange.settle())
+        direct.torn = False
 
     def set_tty(self, tty: bool) -> None:
         self.items.extend(self.exchange.set_tty(tty))
@@ -347,7 +397,8 @@ class Incoming(Generic[E]):
         if self.exchange.error is not None:
             self.exchange.told = True
             raise self.exchange.error
-        if self.connection.received is not None and self._torn:
+        direct = self.connection.direct
+        if (self.connection.received is not None or (direct is not None and direct.torn)) and self._torn:
             raise self.connection.torn()
         if self.exchange.done and at_the_end:
             raise Exhausted
@@ -679,10 +730,12 @@ class Core:
                 and incoming.exchange.reusable
                 and not connection.closed
                 and connection.received is None
+                and (connection.direct is None or not connection.direct.torn)
                 and not self._closed
                 and len(self._idle) < self._max_idle
             ):
                 connection.unwatch()
+                connection.direct = None
                 self._idle.append(connection)
                 self._busy.discard(connection)
                 return

@@ -44,6 +44,9 @@ class Client(AwaitingClient):
                 pace.rested()
             with connection:
                 await trio.lowlevel.wait_readable(connection.sock)
+                direct = incoming.direct
+                if direct is not None and not incoming.exchange.columns:
+                    return incoming.took(direct.receive(False))
                 data = connection.receive_plain()
             if pace is not None:
                 pace.received(len(data))

@@ -78,11 +78,6 @@ cdef class Screen:
 
 @cython.final
 cdef class Pending:
-    cdef list items
-    cdef Py_ssize_t at  # the first one that was not taken
-    cdef object fatal
-    cdef public object reader
-
     def __init__(self, fatal=lambda error: False):
         self.items, self.fatal = [], fatal
 

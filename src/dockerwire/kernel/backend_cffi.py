@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 name = "cffi"
+Receiver = None
 
 Item = TypeVar("Item")
 _SPANS = 128  # of one call into C

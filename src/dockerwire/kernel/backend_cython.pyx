@@ -16,7 +16,7 @@ from .faults import fault
 from .shared import attributes, check, format_timestamp, limit
 
 __all__ = [
-    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "feed_columns", "feed_through",
+    "ChunkedDecoder", "DocumentSplitter", "FrameDecoder", "LogDecoder", "Receiver", "feed_columns", "feed_through",
     "format_timestamp", "parse_timestamp",
 ]
 name = "cython"
@@ -372,3 +372,6 @@ def parse_timestamp(bytes text not None):
     if c.dw_parse_timestamp(text, <size_t> len(text), &seconds, &nanos):
         raise fault(c.DW_BAD_TIMESTAMP)
     return seconds * <object> 1_000_000_000 + nanos
+
+
+include "receiver.pxi"

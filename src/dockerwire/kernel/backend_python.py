@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 name = "python"
+Receiver = None
 
 _HEX = {byte: int(chr(byte), 16) for byte in b"0123456789abcdefABCDEF"}
 _HEADER = struct.Struct(">BxxxI").unpack_from

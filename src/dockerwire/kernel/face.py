@@ -8,13 +8,15 @@ one thread at a time. Memory is bounded by the limits whatever is fed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from ..errors import ProtocolError
 from .items import Frame, LogRecord
 
 if TYPE_CHECKING:
     from .columns import FrameBatch, RecordBatch
+    from .pending import Pending
 
 Buffer = bytes | bytearray | memoryview
 """Any contiguous buffer; these three are what type checkers accept before PEP 688 (CPython 3.12)."""
@@ -97,6 +99,43 @@ class ItemDecoder(Protocol[Item]):
     def finish(self) -> list[Item]: ...
 
 
+class Receiver(Protocol):
+    """Receives `size` bytes at most from a socket, 16 KiB at most in any case, and decodes them, in one call.
+
+    This is for streams of which little comes at a time. The items go to `pending`; with `told`, which is for frames and
+    records, what that makes of them where one is of systemerr. Nothing that other threads or a signal's handler may do
+    comes between receiving and that.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        size: int,
+        chunked: ChunkedDecoder | None,
+        decoder: ItemDecoder[Any],
+        pending: Pending,
+        told: Callable[[list[Any]], list[Any]] | None,
+    ) -> None: ...
+
+    eof: bool
+    """Whether the peer has ended the connection."""
+    torn: bool
+    """Whether something was received of which not all was made: others have to go on, or an exception has struck."""
+
+    def receive(self, wait: bool) -> int:
+        """Receive once, or not: 0 where nothing is there yet, which only without `wait` is so.
+
+        The bytes that came; -1 where others have to go on, and then to set `torn` to false: `eof` is true, or a decoder
+        has met its end or a fault; or it was closed, or this process was forked from its own. -2 where it is `torn`
+        already. Raises `OSError` as ``recv`` does.
+        """
+        ...
+
+    def close(self) -> None:
+        """Do not use the descriptor any more."""
+        ...
+
+
 # What the next class has attributes called.
 _Chunked = ChunkedDecoder
 _Frames = FrameDecoder
@@ -111,6 +150,8 @@ class Kernel(Protocol):
     FrameDecoder: type[FrameDecoder]
     DocumentSplitter: type[DocumentSplitter]
     LogDecoder: type[LogDecoder]
+    Receiver: type[Receiver] | None
+    """None where receiving in a call of its own is as good."""
 
     @staticmethod
     def feed_through(chunked: _Chunked, decoder: ItemDecoder[Item], data: Buffer) -> list[Item]:

@@ -20,7 +20,7 @@ from ..kernel.project import Row, Rows, parse_field, projector
 from .jsontext import judged, library, loads, loads_all
 
 if TYPE_CHECKING:
-    from ..kernel.face import Buffer, ChunkedDecoder, DocumentSplitter, FrameDecoder, Kernel, LogDecoder
+    from ..kernel.face import Buffer, ChunkedDecoder, DocumentSplitter, FrameDecoder, ItemDecoder, Kernel, LogDecoder
     from ..kernel.items import LogRecord
     from .limits import Limits
 
@@ -54,6 +54,14 @@ class Items(Protocol[E]):
     reader: Callable[[bytes], E] | None
     """What reads one of the texts that `feed` and `finish` give where `unread` is set; None where they are items."""
     unread: bool
+
+    @property
+    def direct(self) -> ItemDecoder[Any] | None:
+        """The kernel's decoder that `feed` feeds, where that is all it does but for what `told` makes of its items."""
+        ...
+
+    @property
+    def told(self) -> Callable[[list[Any]], list[Any]] | None: ...
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         """The items that `data` completes. It is body, or what `chunked` makes body of; nothing of it is kept.
@@ -101,6 +109,8 @@ class Plain:
     batch: Any = None
     reader: Any = None
     unread = False
+    direct: Any = None
+    told: Any = None
 
 
 def _cut_short(partial: bytes, missing: int | None) -> Truncated:
@@ -115,7 +125,7 @@ class _FramesItems(Plain):
 
     def __init__(self, kernel: Kernel, decoder: FrameDecoder | LogDecoder) -> None:
         self._kernel = kernel
-        self._decoder = decoder
+        self._decoder = self.direct = decoder
         self.error: ProtocolError | None = None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
@@ -126,7 +136,7 @@ class _FramesItems(Plain):
             return self._parts(batch) if batch else []
         items: list[Any] = decoder.feed(data) if chunked is None else self._kernel.feed_through(chunked, decoder, data)
         self.error = decoder.error
-        return items if find_stream(items, _SYSTEMERR) < 0 else self._told(items)
+        return items if find_stream(items, _SYSTEMERR) < 0 else self.told(items)
 
     def finish(self) -> list[Any]:
         try:
@@ -135,7 +145,7 @@ class _FramesItems(Plain):
             self.error = error
             return []
         self.error = self._decoder.error
-        return self._told(items)
+        return self.told(items)
 
     def cut(self) -> list[Any]:
         items = self.finish()
@@ -145,7 +155,8 @@ class _FramesItems(Plain):
             self.error = _cut_short(b"", None)
         return items
 
-    def _told(self, items: list[Any]) -> list[Any]:
+    def told(self, items: list[Any]) -> list[Any]:
+        """`items` with errors in the place of systemerr ones."""
         return [item if item.stream != _SYSTEMERR else self._systemerr(item) for item in items]
 
     def _parts(self, batch: Any) -> list[Any]:
@@ -211,6 +222,10 @@ class _DocumentItems(Plain):
         self._kernel = kernel
         self._splitter = splitter
         self.error: ProtocolError | None = None
+
+    @property
+    def direct(self) -> Any:
+        return self._splitter if self.unread else None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         splitter = self._splitter

@@ -36,7 +36,7 @@ from .request import COMPRESSED, PATH, Answer, HijackRequest, Request, StreamReq
 from .version import parse_version
 
 if TYPE_CHECKING:
-    from ..kernel.face import Buffer, ChunkedDecoder, Kernel
+    from ..kernel.face import Buffer, ChunkedDecoder, Kernel, Receiver
     from .websocket import WebSocket
 
 __all__ = ["Exchange", "State"]
@@ -393,6 +393,24 @@ class Exchange(Generic[T]):
         assert error is not None
         self._fail(error)
         return items
+
+    def direct(self, descriptor: int, size: int, pending: Any) -> Receiver | None:
+        """What receives from `descriptor` in the place of `receive_data`, with `settle`; None where nothing can.
+
+        It receives `size` bytes at most, and its items go to `pending`. Both may be used by turns.
+        """
+        items = self._items
+        if self.state is not State.BODY or self._kernel.Receiver is None or items.direct is None:
+            return None
+        if self._chunked is None and not isinstance(self._transfer, UntilEOF):
+            return None
+        return self._kernel.Receiver(descriptor, size, self._chunked, items.direct, pending, items.told)
+
+    def settle(self) -> list[Any]:
+        """The last items, where the receiver of `direct` has said that a decoder has met its end or a fault."""
+        assert self._items.direct is not None
+        self._items.error = self._items.direct.error
+        return self._receive_body(b"")
 
     def set_tty(self, tty: bool) -> list[Any]:
         """Say whether there is a TTY (only in `State.TTY`), and get the items received so far."""

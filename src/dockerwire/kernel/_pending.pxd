@@ -1,0 +1,8 @@
+cdef class Pending:
+    cdef list items
+    cdef Py_ssize_t at  # the first one that was not taken
+    cdef object fatal
+    cdef public object reader
+
+    cdef next(self)
+    cdef list take_read(self)

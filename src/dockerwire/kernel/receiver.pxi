@@ -1,0 +1,113 @@
+# A part of backend_cython.pyx: receiving and decoding in one call, for streams that say little at a time.
+
+from libc cimport errno as system
+from posix.unistd cimport getpid
+from dockerwire.kernel._items cimport Frame, LogRecord
+from dockerwire.kernel._pending cimport Pending
+
+cdef extern from "Python.h":
+    object PyErr_SetFromErrno(object)
+    int PyErr_CheckSignals() except -1
+
+cdef extern from "<sys/socket.h>" nogil:
+    Py_ssize_t recv(int, void *, size_t, int)
+    int MSG_DONTWAIT
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+
+    int poll(pollfd *, unsigned long, int)
+    short POLLIN
+
+cdef enum:
+    ROOM = 16384
+    SYSTEMERR = 3
+
+
+@cython.final
+cdef class Receiver:
+    cdef int descriptor
+    cdef int pid
+    cdef size_t size
+    cdef ChunkedDecoder chunked  # or None
+    cdef _ItemDecoder decoder
+    cdef Pending pending
+    cdef object told
+    cdef readonly bint eof
+    cdef public bint torn
+
+    def __init__(
+        self, int descriptor, size_t size, ChunkedDecoder chunked, _ItemDecoder decoder not None,
+        Pending pending not None, told
+    ):
+        self.descriptor, self.pid, self.size = descriptor, getpid(), min(size, <size_t> ROOM)
+        self.chunked, self.decoder, self.pending, self.told = chunked, decoder, pending, told
+
+    def close(self):
+        self.descriptor = -1
+
+    def receive(self, bint wait):
+        cdef unsigned char data[ROOM]
+        cdef pollfd watched
+        cdef Py_ssize_t length
+        cdef int found
+        if self.torn:
+            return -2
+        if self.descriptor < 0 or self.pid != getpid():
+            return -1
+        if wait:
+            watched.fd, watched.events = self.descriptor, POLLIN
+            while True:
+                with nogil:
+                    found = poll(&watched, 1, -1)
+                if found >= 0:
+                    break
+                if system.errno != system.EINTR:
+                    PyErr_SetFromErrno(OSError)
+                PyErr_CheckSignals()
+        # From here on no other thread runs, and no handler of a signal: nothing that was received can be lost.
+        while True:
+            length = recv(self.descriptor, data, self.size, MSG_DONTWAIT)
+            if length >= 0 or system.errno != system.EINTR:
+                break
+        if length < 0:
+            if system.errno == system.EAGAIN:
+                return 0
+            PyErr_SetFromErrno(OSError)
+        self.torn = True  # until it is clear that nothing is left to be done
+        if length == 0:
+            self.eof = True
+            return -1
+        self.take(data, length)
+        if self.decoder.error is not None:
+            return -1
+        if self.chunked is not None and (self.chunked.done or self.chunked.error is not None):
+            return -1
+        self.torn = False
+        return length
+
+    cdef take(self, unsigned char *data, Py_ssize_t length):
+        cdef Py_buffer view
+        cdef size_t used = 0
+        cdef list items = []
+        view.buf, view.len = data, length
+        if self.chunked is None:
+            self.decoder.read(NULL, &view, &used, items)
+        else:
+            self.chunked.end(self.decoder.read(&self.chunked.s, &view, &used, items), &view, used)
+        self.decoder.stop()
+        if self.told is not None and has_systemerr(items):
+            items = self.told(items)
+        if self.pending.at == len(self.pending.items):
+            self.pending.items, self.pending.at = items, 0
+        else:
+            self.pending.items += items
+
+
+cdef bint has_systemerr(list items):
+    for item in items:
+        if (<Frame> item).stream == SYSTEMERR if type(item) is Frame else (<LogRecord?> item).stream == SYSTEMERR:
+            return True
+    return False
