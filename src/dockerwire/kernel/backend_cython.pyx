@@ -34,17 +34,17 @@ cdef enum:
 
 cdef class _Decoder:
     cdef readonly object error
-    cdef list kept  # parts of items that are not whole
+    cdef list kept  # parts of items that are not whole: bytearrays, or None
     cdef c.dw_common *common
 
     cdef begin(self, c.dw_common *common, int decoder):
         self.common, common.decoder = common, decoder
-        self.kept = [bytearray(), bytearray(), bytearray(), bytearray(), bytearray()]
+        self.kept = [None, None, None, None, None]
 
     cdef stop(self):
         s = self.common
         if s.status and self.error is None:
-            self.error = fault(s.status, s.offset, s.limit, s.missing, s.field[:s.fill] or self.kept[s.keep])
+            self.error = fault(s.status, s.offset, s.limit, s.missing, s.field[:s.fill] or self.kept[s.keep] or b"")
 
 
 cdef class _ItemDecoder(_Decoder):
@@ -52,15 +52,17 @@ cdef class _ItemDecoder(_Decoder):
     cdef inline bytes item(self, const unsigned char *data, const c.dw_span *span):
         """What the span ends, or None: more of it comes."""
         cdef bytearray kept = <bytearray> self.kept[span.keep]
-        if span.kind != c.DW_PART and not len(kept):
-            return PyBytes_FromStringAndSize(<const char *> data + span.offset, <Py_ssize_t> span.length)
+        if kept is None:
+            if span.kind != c.DW_PART:
+                return PyBytes_FromStringAndSize(<const char *> data + span.offset, <Py_ssize_t> span.length)
+            kept = self.kept[span.keep] = bytearray()
         if span.drop:
             del kept[-span.drop:]
         kept += data[span.offset:span.offset + span.length]
         if span.kind == c.DW_PART:
             return None
         whole = bytes(kept)
-        kept.clear()
+        self.kept[span.keep] = None
         return whole
 
     cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
@@ -179,11 +181,12 @@ cdef class ChunkedDecoder(_Decoder):
 
     @property
     def trailing_data(self):
-        return bytes(self.kept[0])
+        return bytes(self.kept[0] or b"")
 
     cdef end(self, int status, const Py_buffer *view, size_t used):
         if status == c.DW_DONE:
             self.done = True
+            self.kept[0] = self.kept[0] or bytearray()
             self.kept[0] += (<const unsigned char *> view.buf)[used:view.len]
         self.stop()
 
