@@ -88,9 +88,7 @@ def main() -> int:
     missed = 0
     print("| table | ours | what, or against what | at most | measured | |\n|---|---|---|---|---|---|")
     for table, client, what, most, value in found:
-        verdict = (
-            "not measured" if value is None else "" if value <= most else "missed" if value <= most * 1.5 else "far"
-        )
+        verdict = judge(value, most)
         missed += verdict in ("missed", "far")
         print(f"| {table} | {client} | {what} | {most:.3g} | {'' if value is None else f'{value:.3g}'} | {verdict} |")
     return 1 if missed else 0

@@ -14,13 +14,13 @@ from typing import Any
 import report
 from run import BASELINE, FLOORS, OURS, PEERS, Failure, Row, Unavailable, cpu, once, replaying
 
+FLOOR_WAYS = ("protocol", "buffered", "awaited", "buffered_uvloop", "awaited_uvloop")
+
 
 def rows_of(job: str, with_peers: bool) -> list[Row]:
-    loops = FLOORS["floors of loops"]
     rows = [
         Row("epoll floor", FLOORS[BASELINE], job),
-        *(Row(f"{way.replace('_', ' ')} floor", loops, f"{job}:{way}") for way in ("protocol", "buffered")),
-        *(Row(f"{way.replace('_', ' ')} floor", loops, f"{job}:{way}") for way in ("buffered_uvloop",)),
+        *(Row(f"{way.replace('_', ' ')} floor", FLOORS["floors of loops"], f"{job}:{way}") for way in FLOOR_WAYS),
         *(Row(f"ours {world}", (*OURS, "--world", world), job) for world in ("sync", "asyncio", "uvloop", "trio")),
     ]
     if with_peers:

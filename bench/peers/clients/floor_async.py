@@ -1,7 +1,8 @@
 """The floors of the loops: receive and look at nothing, each by what its library offers.
 
-Ways: ``protocol``, ``buffered`` (BufferedProtocol), ``streams`` (StreamReader), each also on uvloop
-(``protocol_uvloop`` …), ``trio`` (receive_some), ``trio_into`` (recv_into of its socket).
+Ways: ``protocol``, ``buffered`` (BufferedProtocol), ``streams`` (StreamReader), for many streams ``awaited``
+(BufferedProtocol, and a task that is woken), each also on uvloop (``protocol_uvloop`` …); ``trio`` (receive_some),
+``trio_into`` (recv_into of its socket).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ WAYS = ("protocol", "buffered", "streams", "protocol_uvloop", "buffered_uvloop",
 NAMES = (
     *(f"{job}:{way}" for job in STREAMS for way in WAYS),
     *(f"quiet:{way}" for way in WAYS),
-    *(f"many:N:S:{way}" for way in ("protocol", "buffered", "protocol_uvloop", "buffered_uvloop")),
+    *(f"many:N:S:{way}{loop}" for way in ("protocol", "buffered", "awaited") for loop in ("", "_uvloop")),
 )
 
 
@@ -64,6 +65,33 @@ class Buffered(Common, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.took(self.buffer[:nbytes])
+
+
+class Awaited(Buffered):
+    """A task of each stream is woken for what has come."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._loop = asyncio.get_running_loop()
+        self._news = self._loop.create_future()
+
+    def took(self, data: bytes | memoryview) -> None:
+        super().took(data)
+        if not self._news.done():
+            self._news.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self._news.done():
+            self._news.set_result(None)
+
+    async def follow(self) -> None:
+        while not self.over.done():
+            await self._news
+            self._news = self._loop.create_future()
+
+
+KINDS = {"protocol": Plain, "buffered": Buffered, "awaited": Awaited}
 
 
 def seen(job: Job, size: int | None, late: list[float]) -> Seen:
@@ -124,7 +152,7 @@ async def in_loop(path: str, job: Job) -> None:
     if way == "streams":
         read = by_streams
     else:
-        kind = Plain if way == "protocol" else Buffered
+        kind = KINDS[way]
 
         async def read(path: str, job: Job) -> Seen:
             return await by_protocol(kind, path, job)
@@ -144,6 +172,8 @@ async def many(path: str, job: Job, kind: type[Common], meter: Meter) -> None:
     for _, protocol in made:
         await protocol.begun
     meter.start()
+    if kind is Awaited:
+        await asyncio.gather(*(protocol.follow() for _, protocol in made))
     for _, protocol in made:
         await protocol.over
     meter.report(Seen(sum(protocol.lines for _, protocol in made)))
