@@ -23,6 +23,7 @@ from dockerwire import Request, StreamError
 from dockerwire.api import types
 from dockerwire.drivers import core
 from dockerwire.errors import APIError, DockerWireError, UnsupportedVersion
+from dockerwire.kernel.pending import Pending
 from dockerwire.wire import exchange
 from dockerwire.wire.decoders import Documents
 from dockerwire.wire.exchange import Exchange
@@ -156,6 +157,35 @@ class Record:
         path.write_text(json.dumps(document, indent=1, sort_keys=True, default=sorted) + "\n", "utf-8")
 
 
+class WatchedReceiver:
+    """A receiver that shows what it has received."""
+
+    def __init__(self, receiver: Any, pending: Any, show: Callable[[list[Any]], None]) -> None:
+        self._receiver, self._pending, self._show = receiver, pending, show
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._receiver, name)
+
+    @property
+    def torn(self) -> bool:
+        return bool(self._receiver.torn)
+
+    @torn.setter
+    def torn(self, torn: bool) -> None:
+        self._receiver.torn = torn
+
+    def receive(self, wait: bool) -> int:
+        count: int = self._receiver.receive(wait)
+        items: list[Any] = []
+        while len(self._pending):
+            try:
+                items.append(self._pending.pop())
+            except StreamError as error:
+                items.append(error)
+        self._show(items)
+        return count
+
+
 class WatchedExchange(Exchange[Any]):
     """An exchange that keeps what it gave out."""
 
@@ -185,6 +215,14 @@ class WatchedExchange(Exchange[Any]):
 
     def receive_eof(self) -> list[Any]:
         return self._see(super().receive_eof())
+
+    def direct(self, descriptor: int, size: int, pending: Any) -> Any:
+        mine = Pending(lambda error: False)
+        receiver = super().direct(descriptor, size, mine)
+        return receiver and WatchedReceiver(receiver, mine, lambda items: pending.extend(self._see(items)))
+
+    def settle(self) -> list[Any]:
+        return self._see(super().settle())
 
     def set_tty(self, tty: bool) -> list[Any]:
         return self._see(super().set_tty(tty))

@@ -317,7 +317,8 @@ class TlsTalk(Talk):
     def end(self) -> None:
         """Say close_notify, and close."""
         self.half_close()
-        self.tls.raw.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # who has read that may have closed already
+            self.tls.raw.shutdown(socket.SHUT_WR)
 
 
 def over_tls(

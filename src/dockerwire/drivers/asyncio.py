@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Awaitable
 from typing import Any
 
+from ..errors import ConnectionLost
 from .awaiting import AwaitingClient, Session, Stream
 from .core import Incoming, Pause, Resolve, Wait, lost, read_already
 from .pace import Pace
@@ -117,8 +118,13 @@ class _Reader:
         except BlockingIOError:
             return
         except OSError as error:
-            incoming.broken = lost(error)
-            incoming.broken.__cause__ = error
+            try:
+                incoming.connection.check()
+            except ConnectionLost as closed:
+                incoming.broken = closed
+            else:
+                incoming.broken = lost(error)
+                incoming.broken.__cause__ = error
         except BaseException as error:  # noqa: BLE001  the task's to raise, not the loop's
             incoming.broken = error
         waiter.set_result(None)  # not the error: a task that is cancelled now would never tell it

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..errors import ConnectError, ConnectionLost, Timeout
@@ -219,12 +220,18 @@ class Connection:
 
     def receiver(self, exchange: Exchange[Any], pending: Any) -> Receiver | None:
         """What receives for `exchange` in one call with decoding; None where nothing can."""
+        if type(self.sock) is not socket.socket or not isinstance(select.poll, BuiltinFunctionType):
+            return None  # it receives in a way of its own, or somebody else is to wait (as with gevent's patches)
         if self.direct is None:
             self.direct = exchange.direct(self.sock.fileno(), RECEIVE_SIZE, pending)
+        if self.closed and self.direct is not None:
+            self.direct.close()  # another thread may have closed this before there was that to be closed
         return self.direct
 
     def receive_direct(self, direct: Receiver) -> int:
         """What it says of the next receive, which is waited for."""
+        if self._pid != os.getpid():
+            raise _forked()
         with self._lock:
             if self.closed:
                 self.check()

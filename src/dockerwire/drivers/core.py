@@ -247,6 +247,7 @@ class Incoming(Generic[E]):
         except BlockingIOError:
             pass
         except OSError as error:
+            self.connection.check()
             raise lost(error) from error
         finally:
             self.receiving = False
@@ -376,9 +377,17 @@ class Incoming(Generic[E]):
     def _settle(self) -> None:
         direct = self.direct
         assert direct is not None
-        with self.connection:
-            pass  # it is neither closed nor another process's
-        self.items.extend(self.exchange.receive_eof() if direct.eof else self.exchange.settle())
+        try:
+            with self.connection:
+                pass  # it is neither closed nor another process's
+        except ConnectionLost:
+            direct.torn = False  # by no interrupt: whoever reads again is told the same
+            raise
+        items = self.exchange.receive_eof() if direct.eof else self.exchange.settle()
+        if self.exchange.columnar:  # since it was received
+            self.batches += items
+        else:
+            self.items.extend(items)
         direct.torn = False
 
     def set_tty(self, tty: bool) -> None:

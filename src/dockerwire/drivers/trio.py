@@ -54,6 +54,7 @@ class Client(AwaitingClient):
         except BlockingIOError:
             pass  # it is called again
         except OSError as error:
+            connection.check()
             raise lost(error) from error
         finally:
             incoming.receiving = False

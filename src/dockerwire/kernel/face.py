@@ -100,7 +100,7 @@ class ItemDecoder(Protocol[Item]):
 
 
 class Receiver(Protocol):
-    """Receives `size` bytes at most from a socket, 16 KiB at most in any case, and decodes them, in one call.
+    """Receives `size` bytes at most from a socket, less than 16 KiB in any case, and decodes them, in one call.
 
     This is for streams of which little comes at a time. The items go to `pending`; with `told`, which is for frames and
     records, what that makes of them where one is of systemerr. Nothing that other threads or a signal's handler may do

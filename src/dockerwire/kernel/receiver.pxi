@@ -22,7 +22,7 @@ cdef extern from "<poll.h>" nogil:
     short POLLIN
 
 cdef enum:
-    ROOM = 16384
+    ROOM = WORTH_A_RELEASE - 1  # for so little the GIL is kept
     SYSTEMERR = 3
 
 
