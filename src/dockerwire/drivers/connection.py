@@ -230,6 +230,7 @@ class Connection:
 
     def receive_direct(self, direct: Receiver) -> int:
         """What it says of the next receive, which is waited for."""
+        # As `with self`, but without its calls, which are a sixth of all that a quiet stream costs here.
         if self._pid != os.getpid():
             raise _forked()
         with self._lock:

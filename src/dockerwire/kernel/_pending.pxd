@@ -4,5 +4,9 @@ cdef class Pending:
     cdef object fatal
     cdef public object reader
 
+    cdef put(self, list items)
     cdef next(self)
     cdef list take_read(self)
+
+
+cdef Py_ssize_t find(list items, int stream) except -2

@@ -16,6 +16,10 @@ cdef enum:
 
 
 def find_stream(list items not None, int stream):
+    return find(items, stream)
+
+
+cdef Py_ssize_t find(list items, int stream) except -2:
     cdef Py_ssize_t at
     for at in range(len(items)):
         item = items[at]
@@ -85,6 +89,9 @@ cdef class Pending:
         return len(self.items) - self.at
 
     def extend(self, list items not None):
+        self.put(items)
+
+    cdef put(self, list items):
         if self.at == len(self.items):
             self.items, self.at = items, 0
         else:

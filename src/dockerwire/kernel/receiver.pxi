@@ -2,8 +2,7 @@
 
 from libc cimport errno as system
 from posix.unistd cimport getpid
-from dockerwire.kernel._items cimport Frame, LogRecord
-from dockerwire.kernel._pending cimport Pending
+from dockerwire.kernel._pending cimport Pending, find
 
 cdef extern from "Python.h":
     object PyErr_SetFromErrno(object)
@@ -98,16 +97,6 @@ cdef class Receiver:
         else:
             self.chunked.end(self.decoder.read(&self.chunked.s, &view, &used, items), &view, used)
         self.decoder.stop()
-        if self.told is not None and has_systemerr(items):
+        if self.told is not None and find(items, SYSTEMERR) >= 0:
             items = self.told(items)
-        if self.pending.at == len(self.pending.items):
-            self.pending.items, self.pending.at = items, 0
-        else:
-            self.pending.items += items
-
-
-cdef bint has_systemerr(list items):
-    for item in items:
-        if (<Frame> item).stream == SYSTEMERR if type(item) is Frame else (<LogRecord?> item).stream == SYSTEMERR:
-            return True
-    return False
+        self.pending.put(items)

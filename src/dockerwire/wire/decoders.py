@@ -125,11 +125,11 @@ class _FramesItems(Plain):
 
     def __init__(self, kernel: Kernel, decoder: FrameDecoder | LogDecoder) -> None:
         self._kernel = kernel
-        self._decoder = self.direct = decoder
+        self.direct = decoder
         self.error: ProtocolError | None = None
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
-        decoder = self._decoder
+        decoder = self.direct
         if columns:
             batch = self._kernel.feed_columns(chunked, decoder, data)
             self.error = decoder.error
@@ -140,11 +140,11 @@ class _FramesItems(Plain):
 
     def finish(self) -> list[Any]:
         try:
-            items = self._decoder.finish()
+            items = self.direct.finish()
         except ProtocolError as error:
             self.error = error
             return []
-        self.error = self._decoder.error
+        self.error = self.direct.error
         return self.told(items)
 
     def cut(self) -> list[Any]:
