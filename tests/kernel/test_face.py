@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 from types import ModuleType
 from typing import Any
 
@@ -272,6 +273,22 @@ def test_values_compare_hash_and_unpack(value: Any, fields: tuple[Any, ...], oth
     assert cls.__name__ in repr(value)
     assert repr(value) == repr(cls(*fields))
     assert pickle.loads(pickle.dumps(value)) == value
+
+
+@pytest.mark.parametrize(("value", "fields", "others"), VALUES, ids=["Frame", "LogRecord"])
+def test_values_do_not_change(value: Any, fields: tuple[Any, ...], others: list[tuple[Any, ...]]) -> None:
+    for name in type(value).__match_args__:
+        with pytest.raises(AttributeError):
+            setattr(value, name, getattr(value, name))
+        with pytest.raises(AttributeError):
+            delattr(value, name)
+    assert tuple(value) == fields
+
+
+@pytest.mark.skipif("dockerwire.kernel._items" not in sys.modules, reason="not compiled here")
+@pytest.mark.parametrize(("cls", "name"), [(kernels.Frame, "data"), (kernels.LogRecord, "message")])
+def test_bytes_of_compiled_values_are_got_without_a_call(cls: type, name: str) -> None:
+    assert isinstance(vars(cls)[name], types.MemberDescriptorType)
 
 
 def test_values_of_two_classes_differ() -> None:

@@ -2,6 +2,23 @@
 """The compiled twin of the two classes in ``items.py``, which says what they are."""
 
 cimport cython
+from cpython.object cimport PyObject
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        PyObject *tp_dict
+
+    void PyType_Modified(PyTypeObject *)
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        const char *name
+        int type
+        Py_ssize_t offset
+        int flags
+
+    int T_OBJECT_EX, READONLY
+    object PyDescr_NewMember(PyTypeObject *, PyMemberDef *)
 
 
 @cython.final
@@ -94,3 +111,25 @@ cdef LogRecord new_record(int stream, int64_t ns, bint has_time, bytes message, 
     record.stream, record.ns, record.has_time, record.partial = stream, ns, has_time, partial
     record.message, record.some_attrs = message, some_attrs
     return record
+
+
+# An attribute that Cython makes is got by the call of a function, which takes as long as all else that is done with an
+# item here. A member, as the slots of classes in Python are, is got by the interpreter itself.
+cdef PyMemberDef[2] members
+
+
+cdef describe(item, bytes name, bytes value, PyMemberDef *member):
+    """Has `item`'s class tell the attribute `name`, which is `value` now, as a member: it is where that is found."""
+    cdef type described = type(item)
+    cdef PyTypeObject *cls = <PyTypeObject *> <void *> described
+    cdef PyObject **words = <PyObject **> <void *> item
+    cdef Py_ssize_t at = 2  # behind the count of references and the class
+    while words[at] != <PyObject *> <void *> value:
+        at += 1
+    member.name, member.type, member.offset, member.flags = name, T_OBJECT_EX, at * sizeof(PyObject *), READONLY
+    (<dict> cls.tp_dict)[name.decode()] = PyDescr_NewMember(cls, member)
+    PyType_Modified(cls)
+
+
+describe(Frame(1, b"value"), b"data", b"value", &members[0])
+describe(LogRecord(1, 0, b"value", {}, False), b"message", b"value", &members[1])

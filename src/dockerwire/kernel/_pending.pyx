@@ -97,10 +97,14 @@ cdef class Pending:
         else:
             self.items += items
 
-    cdef next(self):
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    cdef next(self):  # where there is one
         item = self.items[self.at]
         self.items[self.at] = None
         self.at += 1
+        if type(item) is Frame or type(item) is LogRecord:
+            return item
         if PyExceptionInstance_Check(item):
             raise item
         if self.reader is None:

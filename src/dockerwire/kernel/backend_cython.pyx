@@ -4,7 +4,8 @@
 # makes of them lets go of the item twice.
 
 from cpython cimport (
-    PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyObject, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBuffer_Release, PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyList_GET_ITEM, PyObject,
+    PyObject_GetBuffer,
 )
 from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.string cimport memcpy
@@ -51,7 +52,7 @@ cdef class _ItemDecoder(_Decoder):
     @cython.final
     cdef inline bytes item(self, const unsigned char *data, const c.dw_span *span):
         """What the span ends, or None: more of it comes."""
-        cdef bytearray kept = <bytearray> self.kept[span.keep]
+        cdef bytearray kept = <bytearray> PyList_GET_ITEM(self.kept, span.keep)
         if kept is None:
             if span.kind != c.DW_PART:
                 return PyBytes_FromStringAndSize(<const char *> data + span.offset, <Py_ssize_t> span.length)
