@@ -70,7 +70,7 @@ class _Reader:
         with incoming.connection:
             pass  # it is neither closed nor another process's
         # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
-        self._incoming = weakref.ref(incoming, lambda _: self._stop())
+        self._incoming = weakref.ref(incoming, self._stop)
         incoming.connection.unwatch()
         incoming.connection.watched = self.unwatch
 
@@ -135,7 +135,7 @@ class _Reader:
         if self._waiter is not None and not self._waiter.done() and self._pid == os.getpid():
             self._waiter.set_result(None)
 
-    def _stop(self) -> None:
+    def _stop(self, _: object = None) -> None:
         if self._watches:
             self._watches = False
             if self._pid == os.getpid():  # the loop of the process we were forked from goes on

@@ -171,6 +171,8 @@ C = TypeVar("C", bound=AwaitingClient)
 class Stream(Opened[E]):
     """The items of one answer. The request is sent on entering the block; leaving it early closes the connection."""
 
+    __slots__ = ("_client", "_latency", "_request", "_timeout")
+
     def __init__(
         self,
         client: AwaitingClient,
@@ -236,6 +238,8 @@ S = TypeVar("S", bound="Stream[Any]")
 
 class Session(Stream[E]):
     """A hijacked connection. One task may send while another reads."""
+
+    __slots__ = ()
 
     async def send(self, data: bytes) -> None:
         """Write all of `data` to the process's stdin. Raises `ConnectionLost` where nobody reads it any more."""

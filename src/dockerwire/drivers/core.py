@@ -34,7 +34,6 @@ from ..errors import (
 )
 from ..wire.host import Address, insecurity, parse_host, resolve
 from ..wire.request import Answer, HijackRequest, Request, StreamRequest
-from ..wire.tlsconfig import TLSConfig
 from ..wire.version import NEWEST, negotiated, parse_version, speakable
 from .connection import RECEIVE_SIZE, Connection, connect, is_tls, over, refused
 from .pace import Pace
@@ -46,6 +45,7 @@ if TYPE_CHECKING:  # what a request needs is imported when there is one
     from ..kernel.face import Buffer, Kernel, Receiver
     from ..wire.exchange import Exchange
     from ..wire.limits import Limits
+    from ..wire.tlsconfig import TLSConfig
     from .taped import Recorder
 
 __all__ = [
@@ -70,6 +70,7 @@ E = TypeVar("E")
 R = TypeVar("R")
 
 _HELD_WHILE_SENDING = 1024 * 1024  # bytes of an answer taken in while the upload still goes on
+_NOTHING = memoryview(b"")  # one of them takes 300 bytes
 _FEW = 4096  # bytes of one receive: so few are the sign of a quiet stream
 _OWED_SECONDS = 0.05  # between two tries to write what answers a WebSocket's peer
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
@@ -143,7 +144,7 @@ class Incoming(Generic[E]):
         """What receives and decodes in one, while what comes is little: `took` is to be told of it."""
         self._few = _FEW if self.plain and not isinstance(exchange.request, Request) else -1
         """Bytes of a receive after which the next one is `direct`."""
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         self._turn = threading.Lock()
         """Who holds it may write. A sender waits with it, a reader never does."""
 
@@ -331,7 +332,7 @@ class Incoming(Generic[E]):
         except BlockingIOError:
             return True
         except OSError:
-            self._unsent = memoryview(b"")  # nobody is left to be told; receiving says why
+            self._unsent = _NOTHING  # nobody is left to be told; receiving says why
         finally:
             self._turn.release()
         return False
@@ -475,6 +476,8 @@ _UNOPENED: Any = _Unopened()
 
 class Opened(Generic[E]):
     """What the streams of all worlds tell of themselves."""
+
+    __slots__ = ("__weakref__", "_incoming")
 
     def __init__(self) -> None:
         self._incoming: Incoming[E] = _UNOPENED
@@ -656,6 +659,8 @@ class Core:
 
     def _ssl_context(self, address: Address) -> ssl.SSLContext | None:
         if self._ssl is None and address.tls is not None:
+            from ..wire.tlsconfig import TLSConfig
+
             self._ssl = address.tls.context() if isinstance(address.tls, TLSConfig) else address.tls
         return self._ssl
 

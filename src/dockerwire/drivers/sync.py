@@ -170,6 +170,8 @@ class Client(BlockingNamespaces):
 class Stream(Opened[E]):
     """The items of one answer. The request is sent on entering the block; leaving it early closes the connection."""
 
+    __slots__ = ("_client", "_latency", "_request", "_timeout")
+
     def __init__(
         self,
         client: Client,
@@ -256,6 +258,8 @@ S = TypeVar("S", bound="Stream[Any]")
 
 class Session(Stream[E]):
     """A hijacked connection. One thread may send while another reads."""
+
+    __slots__ = ()
 
     def send(self, data: bytes) -> None:
         """Write all of `data` to the process's stdin. Raises `ConnectionLost` where nobody reads it any more."""

@@ -106,6 +106,8 @@ def carried(data: Buffer, chunked: ChunkedDecoder | None) -> Buffer:
 class Plain:
     """What decoders of a body have in common that give items one by one, each read already."""
 
+    __slots__ = ()
+
     batch: Any = None
     reader: Any = None
     unread = False
@@ -120,6 +122,8 @@ def _cut_short(partial: bytes, missing: int | None) -> Truncated:
 
 class _FramesItems(Plain):
     """Frames; with systemerr frames as errors."""
+
+    __slots__ = ("_kernel", "direct", "error")
 
     batch: Any = FrameBatch.of
 
@@ -177,6 +181,8 @@ class _FramesItems(Plain):
 
 
 class _RecordItems(_FramesItems):
+    __slots__ = ()
+
     batch: Any = RecordBatch.of
 
     @staticmethod

@@ -10,6 +10,7 @@ wrong. h11 costs ten times as much a head, and is imported when first needed: th
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,7 +61,7 @@ def read_plain(data: bytes, sent: bool, longest: int) -> Head | None:
     lines = block.decode("ascii").split("\r\n")
     for line in lines[:-1]:
         name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip(" ")
+        name, value = sys.intern(name.lower()), value.strip(" ")  # a name is in the heads of many streams
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if (  # which is so, too, where the framing is said twice
         "connection" in headers

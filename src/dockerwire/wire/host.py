@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConfigError, Malformed, printable
 from .request import PATH
-from .tlsconfig import TLSConfig
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
+
+    from .tlsconfig import TLSConfig
 
 __all__ = ["Address", "environment_tls", "insecurity", "is_local", "parse_host", "resolve", "ssh_command"]
 
@@ -184,6 +185,8 @@ def is_local(host: str) -> bool:
 def insecurity(address: Address, environ: Mapping[str, str] = os.environ) -> str | None:
     """What is to be warned of; None where nobody in between can do harm, or where that is not known (ssh, a socket)."""
     if address.tls is not None:
+        from .tlsconfig import TLSConfig
+
         verified = address.tls.verify if isinstance(address.tls, TLSConfig) else bool(address.tls.verify_mode)
         return None if verified else printable(f"the certificate of {address} ({address.source}) is not looked at")
     if address.scheme != "tcp" or is_local(address.target[0]):
@@ -220,6 +223,8 @@ def _is_there(path: Path) -> bool:
 
 
 def _tls(folder: Path, verify: bool, ca: Path | None) -> TLSConfig:
+    from .tlsconfig import TLSConfig
+
     cert, key = (str(path) if _is_there(path) else None for path in (folder / "cert.pem", folder / "key.pem"))
     if (cert is None) != (key is None):
         raise ConfigError(f"{folder}: of cert.pem and key.pem one is missing; they belong together", "tls-files")
