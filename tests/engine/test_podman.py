@@ -78,6 +78,8 @@ SECOND = 10**9
 BRIEF = Timeouts(idle=1)
 """For streams that Podman may never end."""
 ALONE = {"NetworkMode": "none"}
+# The service has answered once the terminal's keeper (conmon) is told of a new size, not once the terminal has it.
+RESIZED = 'until [ "$(stty size 2>/dev/null)" = "33 101" ]; do sleep 0.05; done; stty size'
 
 
 @dataclass
@@ -601,7 +603,7 @@ def container_update(place: Place) -> None:
 
 @case
 def container_resize(place: Place) -> None:
-    container = place.run("sh", "-c", "read go; stty size", Tty=True, OpenStdin=True)
+    container = place.run("sh", "-c", f"read go; {RESIZED}", Tty=True, OpenStdin=True)
     assert place.send(api.container_resize(container, h=33, w=101)) is None
     with place.client.attach(api.container_attach(container, stream=True, stdin=True, stdout=True)) as session:
         session.send(b"\n")
@@ -921,7 +923,7 @@ def exec_inspect(place: Place) -> None:
 
 @case
 def exec_resize(place: Place) -> None:
-    command = ("sh", "-c", "stty -echo; echo ready; read go; stty size")
+    command = ("sh", "-c", f"stty -echo; echo ready; read go; {RESIZED}")
     made = place.made(place.sleeping, *command, AttachStdin=True, Tty=True)
     with place.client.attach(api.exec_start(made, tty=True), timeout=Timeouts(idle=10)) as session:
         seen = b""
