@@ -45,6 +45,7 @@ T = TypeVar("T")
 AnyRequest = Union["Request[Any]", "StreamRequest[Any]", "HijackRequest[Any]"]
 
 _SEND_SIZE = 256 * 1024
+_SMALL = 4096
 _MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 _RAW = "application/vnd.docker.raw-stream"
 _HOST = re.compile("[!-~]+")
@@ -72,23 +73,45 @@ class _Whole(Plain):
     """The decoder of an answer that is read whole: no items, just the bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.body: bytearray = bytearray()
         self.error: ProtocolError | None = None
         self._limit = limit
+        self._length = 0
+        # Put together once, at the end: an answer of megabytes that grows by each of its parts is moved many times.
+        self._parts: list[bytes] = []
+        self._small = bytearray()  # those that are not worth an object each, behind the others
+
+    @property
+    def body(self) -> bytes:
+        if self._small:
+            self._parts.append(bytes(self._small))
+            self._small.clear()
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
-        if len(self.body) + len(body) > self._limit:
+        if self._length + len(body) > self._limit:
             self.error = LimitExceeded("the answer is longer than the bytes that are held for one", self._limit)
         else:
-            self.body += body
+            self._hold(body)
         return []
+
+    def _hold(self, body: Buffer) -> None:
+        self._length += len(body)
+        if len(body) < _SMALL:
+            self._small += body
+            return
+        if self._small:
+            self._parts.append(bytes(self._small))
+            self._small.clear()
+        self._parts.append(bytes(body))
 
     def finish(self) -> list[Any]:
         return []
 
     def cut(self) -> list[Any]:
-        self.error = Truncated("the connection was closed inside the answer", None, bytes(self.body[:_SEND_SIZE]))
+        self.error = Truncated("the connection was closed inside the answer", None, self.body[:_SEND_SIZE])
         return []
 
 
@@ -99,8 +122,8 @@ class _Refusal(_Whole):
 
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
-        room = self._limit - len(self.body)
-        self.body += body[:room]
+        room = self._limit - self._length
+        self._hold(body[:room])
         if len(body) > room:
             self.error = LimitExceeded("the text of a refusal is longer than what is kept of one", self._limit)
         return []
@@ -108,7 +131,7 @@ class _Refusal(_Whole):
     def message(self, reason: str) -> str:
         """The engine's own words: JSON's ``message`` (Podman: ``error``), or the text, or the reason phrase."""
         try:
-            value = loads(bytes(self.body))
+            value = loads(self.body)
         except Malformed:
             return self.body.decode("utf-8", "replace") or reason
         for key in ("message", "error"):
@@ -441,7 +464,7 @@ class Exchange(Generic[T]):
         if self.status is None or not self.done:
             raise RuntimeError("the answer is not complete")
         try:
-            return self.request.decode(Answer(self.status, self.headers, bytes(self._items.body)))
+            return self.request.decode(Answer(self.status, self.headers, self._items.body))
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise Malformed(f"the answer to {self.request.operation} has not the shape it should: {error!r}") from error
 
