@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -66,17 +67,18 @@ def test_a_close_as_it_begins(monkeypatch: pytest.MonkeyPatch, quiet: tuple[Quie
     script.talks[0].send(ITEM)
     while not stream.receive_available():
         time.sleep(0.001)
-    for pair in ([*socket.socketpair()] for _ in range(2)):
-        with pair[0], pair[1]:
-            if descriptor not in (pair[0].fileno(), pair[1].fileno()):
-                continue
-            mine, other = pair if pair[0].fileno() == descriptor else (pair[1], pair[0])
-            other.send(ITEM)
-            with pytest.raises(ConnectionLost, match="closed by this program"):
-                stream.receive_available()
-            assert mine.recv(1000) == ITEM
-            return
-    pytest.fail("nobody got the number")
+    with ExitStack() as stack:  # until one has the number: lower ones may be free
+        while True:
+            mine, other = (stack.enter_context(end) for end in socket.socketpair())
+            assert mine.fileno() < 1000, "nobody got the number"
+            if descriptor in (mine.fileno(), other.fileno()):
+                break
+        if other.fileno() == descriptor:
+            mine, other = other, mine
+        other.send(ITEM)
+        with pytest.raises(ConnectionLost, match="closed by this program"):
+            stream.receive_available()
+        assert mine.recv(1000) == ITEM
 
 
 @pytest.mark.parametrize("what", ["stream", "client"])

@@ -7,6 +7,8 @@ import importlib.util
 import json
 import random
 import sys
+import types
+from collections.abc import Generator
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +48,70 @@ def test_the_twins_are_two(twin: ModuleType) -> None:
     assert TWINS[1].Pending.__module__ == "dockerwire.kernel.pending_python"
     if sys.implementation.name == "cpython" and "dockerwire.kernel._pending" in sys.modules:
         assert TWINS[0].Pending.__module__ == "dockerwire.kernel._pending"
+
+
+class _End(Exception):
+    """There is no more."""
+
+
+def _stepped(coroutine: Any) -> Any:
+    """What `coroutine` returns, which yields nothing."""
+    with pytest.raises(StopIteration) as raised:
+        coroutine.send(None)
+    return raised.value.value
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "when it is awaited"])
+def test_iterating_with_a_loop(twin: ModuleType, late: bool) -> None:
+    waiting, trouble = twin.Pending(), StreamError("trouble")
+    rounds = iter([[1, 2], [], [trouble, 3]])
+
+    def receive() -> None:
+        items = next(rounds, None)
+        if items is None:
+            raise _End
+        waiting.extend(items)
+
+    async def received() -> None:
+        receive()
+
+    items = twin.AsyncItems(waiting, received if late else receive, _End)
+    assert items.__aiter__() is items
+    assert [_stepped(items.__anext__()) for _ in range(2)] == [1, 2]
+    with pytest.raises(StreamError) as raised:
+        items.__anext__().send(None)
+    assert raised.value is trouble
+    assert _stepped(items.__anext__()) == 3
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration):
+            items.__anext__().send(None)
+
+
+def test_what_is_awaited_for_items_is_told_of_a_cancellation(twin: ModuleType) -> None:
+    waiting = twin.Pending()
+    told: list[BaseException] = []
+
+    @types.coroutine
+    def wait() -> Generator[str, None, None]:
+        try:
+            yield "to the loop"
+        except BaseException as error:
+            told.append(error)
+            raise
+
+    items = twin.AsyncItems(waiting, wait, _End)
+    step = items.__anext__()
+    assert step.send(None) == "to the loop"
+    cancelled = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        step.throw(cancelled)
+    assert told == [cancelled]
+    waiting.extend([1])
+    assert _stepped(items.__anext__()) == 1
+    step = twin.AsyncItems(twin.Pending(), wait, _End).__anext__()
+    step.send(None)
+    step.close()
+    assert isinstance(told[1], GeneratorExit)
 
 
 def test_one_by_one(twin: ModuleType) -> None:

@@ -197,20 +197,22 @@ class Stream(Opened[E]):
     ) -> None:
         self._client._core.release(self._incoming)
 
-    def __aiter__(self: S) -> S:
-        return self
+    def __aiter__(self) -> AsyncIterator[E]:
+        from ..kernel.pending import AsyncItems
 
-    async def __anext__(self) -> E:
+        return AsyncItems(self._incoming.items, self._refill, Exhausted)
+
+    def __anext__(self) -> Awaitable[E]:
+        return self.__aiter__().__anext__()
+
+    def _refill(self) -> Awaitable[None] | None:
+        """Have items to be taken one by one, or give what is to be awaited for them. Raises `Exhausted` at the end."""
         incoming = self._incoming
-        try:
-            while not incoming.items:
-                if incoming.exchange.columns:
-                    incoming.one_by_one()
-                else:
-                    await self._client._more(incoming)
-        except Exhausted:
-            raise StopAsyncIteration from None
-        return incoming.pop()
+        if incoming.exchange.columns:
+            incoming.one_by_one()
+            if incoming.items:
+                return None
+        return self._client._more(incoming)
 
     @overload
     def batches(self: Stream[Frame]) -> AsyncIterator[FrameBatch]: ...

@@ -174,3 +174,25 @@ cdef class Items:
         while self.pending.at == len(self.pending.items):
             self.refill()
         return self.pending.next()
+
+
+@cython.final
+cdef class AsyncItems:
+    cdef Pending pending
+    cdef object refill, end
+
+    def __init__(self, Pending pending not None, refill, end):
+        self.pending, self.refill, self.end = pending, refill, end
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            while self.pending.at == len(self.pending.items):
+                waited = self.refill()
+                if waited is not None:
+                    await waited
+        except self.end:
+            raise StopAsyncIteration from None
+        return self.pending.next()

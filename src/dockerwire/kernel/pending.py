@@ -7,11 +7,11 @@ their twins in ``_pending.pyx``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, final
 
-__all__ = ["Items", "Pending", "Reader", "Screen", "find_stream"]
+__all__ = ["AsyncItems", "Items", "Pending", "Reader", "Screen", "find_stream"]
 
 
 READ_AT_ONCE = 8
@@ -145,6 +145,29 @@ class Items:
         return self._pending.pop()
 
 
+@final
+class AsyncItems:
+    """The same for ``async for``: `refill` has more, or gives what is to be awaited for it; both may raise `end`."""
+
+    def __init__(self, pending: Pending, refill: Callable[[], Awaitable[None] | None], end: type[Exception]) -> None:
+        self._pending = pending
+        self._refill = refill
+        self._end = end
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            while not self._pending:
+                waited = self._refill()
+                if waited is not None:
+                    await waited
+        except self._end:
+            raise StopAsyncIteration from None
+        return self._pending.pop()
+
+
 if not TYPE_CHECKING:
     with suppress(ImportError):  # not compiled here: the classes above are the ones
-        from ._pending import Items, Pending, Reader, Screen, find_stream
+        from ._pending import AsyncItems, Items, Pending, Reader, Screen, find_stream
