@@ -5,6 +5,7 @@
 # make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
+# make soak    the same in the lengths of docs/reliability.md, then an hour of each fuzzer, two at a time: most of a day
 # make fuzz SECONDS=60    libFuzzer on each C decoder, two at a time, for so long each; needs clang
 # make mutants    whether the tests bite: changes one thing at a time, at every fifth place, and sees if one fails
 # make pins    pin what CI installs anew, by version and hash: .ci/requirements
@@ -26,13 +27,17 @@ ONCE := --ignore=tests/engine --ignore=tests/reliability --ignore=tests/types --
 ENGINES := 20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8
 SECONDS ?= 60
 
+# How many times as much of what is run by `make test`.
+SOAKS := vectors:10 kernels_agree:200 answers:200 hostile_peers:20 linear_time:10 every_cut:14 cancel:5 interrupts:5 \
+	odd_documents:2 leaks:250 time_limits:2 injection:70 extract_race:100 signals_threads:667
+
 # What `make mutants` changes, at every so-many-th place, and the tests that are to notice; not those that take minutes.
 EVERY ?= 5
 MUTATED := $(addprefix dockerwire.,wire.framing wire.heads wire.exchange wire.decoders kernel.backend_python)
 BITING := tests/wire $(addprefix tests/kernel/test_,chunked.py documents.py face.py frames.py logs.py timestamps.py \
 	columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
 
-.PHONY: demo test test-engines lint pins docs reliability mutants fuzz bench bench-layers bench-quick clean
+.PHONY: demo test test-engines lint pins docs reliability soak mutants fuzz bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -53,6 +58,12 @@ test-engines: $(VENV)/test.stamp
 
 reliability: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q tests/reliability
+
+soak: $(VENV)/test.stamp
+	@set -e; for part in $(SOAKS); do \
+		DOCKERWIRE_SOAK=$${part#*:} $(BIN)/python -m pytest -q --timeout 14400 tests/reliability/test_$${part%:*}.py; \
+	done
+	$(MAKE) fuzz SECONDS=3600
 
 fuzz:
 	$(MAKE) -C csrc -j2 fuzz SECONDS=$(SECONDS)
