@@ -233,6 +233,9 @@ def test_trailing_data_is_bounded() -> None:
     outcome(made, [OK + END + b"x" * 5000, b"y" * 5000])
     assert made.trailing_data == b"x" * 1000
     assert made.result() == b""
+    made = exchange(whole(), limits=limits)
+    outcome(made, [OK + END + b"x" * 600, b"y" * 600, b"z"])
+    assert made.trailing_data == b"x" * 600 + b"y" * 400
 
 
 # --- peers that mean harm: each is refused, having made us hold little -----------------------------------------------
