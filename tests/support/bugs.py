@@ -69,7 +69,7 @@ BUGS = {
     ),
     "an error's body is kept whole": Bug(
         "dockerwire.wire.exchange",
-        "room = self._limit - len(self.body)",
+        "room = self._limit - self._length",
         "room = 1 << 60",
         "tests/wire/test_limits.py::test_error_body",
     ),
