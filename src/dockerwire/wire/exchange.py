@@ -82,9 +82,7 @@ class _Whole(Plain):
 
     @property
     def body(self) -> bytes:
-        if self._small:
-            self._parts.append(bytes(self._small))
-            self._small.clear()
+        self._set_small()
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
@@ -102,10 +100,14 @@ class _Whole(Plain):
         if len(body) < _SMALL:
             self._small += body
             return
+        self._set_small()
+        self._parts.append(bytes(body))
+
+    def _set_small(self) -> None:
+        """Put the small parts behind the others, as one of them."""
         if self._small:
             self._parts.append(bytes(self._small))
             self._small.clear()
-        self._parts.append(bytes(body))
 
     def finish(self) -> list[Any]:
         return []
