@@ -32,9 +32,17 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "docs", "csrc", "tests", "packaging"]
 
 
+def own_folder(session: nox.Session) -> Path:
+    """A folder of the session's own. TMPDIR stays what it was: in a checkout that lies deep, what tests make there is
+    too far down for a unix socket, whose path has 107 bytes at most."""
+    folder = Path(session.create_tmp()).resolve()
+    session.env.pop("TMPDIR", None)
+    return folder
+
+
 def source_tree(session: nox.Session) -> Path:
     """A copy of what the package is built from, so that sessions side by side do not meet in one build folder."""
-    copy = Path(session.create_tmp()).resolve() / "source"
+    copy = own_folder(session) / "source"
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
     for name in ("src", "csrc"):
@@ -181,7 +189,7 @@ def packaging(session: nox.Session) -> None:
 
 def distributions(session: nox.Session, name: str, kernels: str) -> tuple[Path, Path]:
     """An sdist and a wheel that is built from it, in this folder and with temporary files beside it."""
-    dist = Path(session.create_tmp()).resolve() / name
+    dist = own_folder(session) / name
     shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir(parents=True)
     env = {"DOCKERWIRE_BUILD_KERNELS": kernels, "SOURCE_DATE_EPOCH": "1700000000", "TMPDIR": str(dist)}
@@ -203,7 +211,7 @@ def check_libraries(session: nox.Session, wheel: Path) -> None:
 
 def write_bill_of_materials(session: nox.Session, wheel: Path) -> None:
     """What there is where the wheel was installed without extras, as CycloneDX: h11, and nothing else."""
-    place = Path(session.create_tmp()).resolve() / "installed"
+    place = own_folder(session) / "installed"
     python = str(place / "bin" / "python")
     session.run("python", "-m", "venv", "--clear", "--without-pip", str(place), silent=True)
     pip = ["python", "-m", "pip", "--python", python, "install", "-q"]
