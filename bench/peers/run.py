@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -54,6 +55,10 @@ PEERS = {
 WORLDS = ("asyncio", "uvloop", "trio")
 STREAMS = ("logs", "logs_ts", "logs_co", "logs_f", "attach", "tty", "tty_s", "stats", "events", "pull")
 TABLES = ("floors", *STREAMS, "list_cl", "list_ch", "worlds", "kernels", *SMALL)
+
+
+# What pip installs is compiled already. A checkout's own modules are from their second run on, unless this forbids it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 class Failure(Exception):
