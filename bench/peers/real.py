@@ -34,7 +34,11 @@ DELAY = 1.0  # seconds between the start of a container and its first line
 
 
 def rows_of(with_peers: bool) -> list[Row]:
-    rows = [Row("C floor", FLOORS["C floor"], "logs"), Row(BASELINE, FLOORS[BASELINE], "logs")]
+    rows = [
+        Row("C floor", FLOORS["C floor"], "logs"),
+        Row("C floor, resting 100 µs", (*FLOORS["C floor"], "--rest", "100"), "logs"),
+        Row(BASELINE, FLOORS[BASELINE], "logs"),
+    ]
     rows += [
         Row(f"ours {world} {way}", (*OURS, "--world", world), f"logs:{way}")
         for way in ("batches", "frames")

@@ -64,6 +64,9 @@ static void target(char *out, size_t size, const char *job, long repeat)
         snprintf(out, size, "GET /v1.41/containers/%s.%ld/logs?follow=1&stdout=1&stderr=1", job, repeat);
 }
 
+/* Microseconds to let bytes gather before each further receive. */
+static useconds_t rest;
+
 /* Bytes behind the head, until the end of the connection. */
 static long long read_all(int fd)
 {
@@ -80,8 +83,11 @@ static long long read_all(int fd)
     if (end == NULL)
         die("no head");
     bytes = (long long)(have - (size_t)(end + 4 - buffer));
-    while ((n = recv(fd, buffer, SIZE, 0)) > 0)
+    while ((n = recv(fd, buffer, SIZE, 0)) > 0) {
         bytes += n;
+        if (rest)
+            usleep(rest);
+    }
     if (n < 0)
         die("recv");
     return bytes;
@@ -130,8 +136,13 @@ int main(int argc, char **argv)
         puts("logs\nlogs_ts\nlogs_co\nlogs_f\nattach\ntty\ntty_s\nstats\nevents\npull\nlist_cl\nlist_ch");
         return 0;
     }
+    if (argc == 6 && strcmp(argv[1], "--rest") == 0) {
+        rest = (useconds_t)strtoul(argv[2], NULL, 10);
+        argv += 2;
+        argc -= 2;
+    }
     if (argc != 4) {
-        fprintf(stderr, "usage: floor_c SOCKET JOB REPEAT\n");
+        fprintf(stderr, "usage: floor_c [--rest MICROSECONDS] SOCKET JOB REPEAT\n");
         return 2;
     }
     repeat = strtol(argv[3], NULL, 10);
