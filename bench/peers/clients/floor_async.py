@@ -1,13 +1,14 @@
 """The floors of the loops: receive and look at nothing, each by what its library offers.
 
 Ways: ``protocol``, ``buffered`` (BufferedProtocol), ``streams`` (StreamReader), for many streams ``awaited``
-(BufferedProtocol, and a task that is woken), each also on uvloop (``protocol_uvloop`` …); ``trio`` (receive_some),
-``trio_into`` (recv_into of its socket).
+(BufferedProtocol, and a task that is woken), for a quiet one ``into`` (the loop's sock_recv_into), each also on uvloop
+(``protocol_uvloop`` …); ``trio`` (receive_some), ``trio_into`` (recv_into of its socket).
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import measure
@@ -17,7 +18,7 @@ from measure import Job, Meter, Seen
 WAYS = ("protocol", "buffered", "streams", "protocol_uvloop", "buffered_uvloop", "streams_uvloop", "trio", "trio_into")
 NAMES = (
     *(f"{job}:{way}" for job in STREAMS for way in WAYS),
-    *(f"quiet:{way}" for way in WAYS),
+    *(f"quiet:{way}" for way in (*WAYS, "into", "into_uvloop")),
     *(f"many:N:S:{way}{loop}" for way in ("protocol", "buffered", "awaited") for loop in ("", "_uvloop")),
 )
 
@@ -117,6 +118,19 @@ async def by_streams(path: str, job: Job) -> Seen:
     return seen(job, size, late)
 
 
+async def into_by_loop(path: str, job: Job) -> Seen:
+    loop = asyncio.get_running_loop()
+    buffer = bytearray(SIZE)
+    late: list[float] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, path)
+        await loop.sock_sendall(sock, request(job))
+        while count := await loop.sock_recv_into(sock, buffer):
+            late += lateness(buffer[:count])
+    return seen(job, None, late)
+
+
 async def by_trio(path: str, job: Job) -> Seen:
     import trio
 
@@ -151,6 +165,8 @@ async def in_loop(path: str, job: Job) -> None:
     way = job.way.removesuffix("_uvloop")
     if way == "streams":
         read = by_streams
+    elif way == "into":
+        read = into_by_loop
     else:
         kind = KINDS[way]
 
