@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -180,6 +181,43 @@ def test_stopped_from_another_thread(tmp_path: Path) -> None:
 
     pumping(script, use)
     assert (tmp_path / "out").read_bytes() == b"a line\n"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_stopped_while_nobody_takes_what_is_written(kind: str, blocking: bool) -> None:
+    """Closing the stream ends the writing too; what was written is the beginning, and as much as is said."""
+    if kind == "pipe":
+        read, write = os.pipe()
+    else:
+        left, right = socket.socketpair()
+        read, write = left.detach(), right.detach()
+    os.set_blocking(write, blocking)
+    done: list[Any] = []
+
+    def use(stream: Any) -> None:
+        thread = threading.Thread(target=lambda: done.append(pump(stream, write)), daemon=True)
+        thread.start()
+        poll = select.poll()
+        poll.register(write, select.POLLOUT)
+        while poll.poll(0):  # until it is full
+            time.sleep(0.001)
+        time.sleep(0.05)
+        stream.close()
+        thread.join(20)
+        ended = [*done]
+        got = bytearray()
+        while select.select([read], [], [], 0.1)[0]:
+            got += os.read(read, 65536)
+        [(items, size)] = ended
+        assert size == len(got) >= sum(len(data) for _, data in LINES[:items])
+        assert ALL.startswith(got)
+
+    try:
+        pumping(BODY, use)
+    finally:
+        os.close(write)
+        os.close(read)
 
 
 def test_errors(tmp_path: Path) -> None:
