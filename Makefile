@@ -92,6 +92,7 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python bench/peers/many.py --keep
 	$(BIN)/python bench/peers/latency.py --keep
 	$(BIN)/python bench/peers/memory.py --keep
+	$(BIN)/python bench/peers/threads.py --keep
 	$(BIN)/python bench/peers/imports.py --keep
 	-$(BIN)/python bench/peers/real.py --keep
 	-$(BIN)/python bench/peers/bars.py

@@ -1,4 +1,4 @@
-"""What a frame or record costs in a batch, and what two threads decode at once.
+"""What a frame or record costs in a batch.
 
 Run with ``make bench``, or by itself for a table of medians of interleaved runs:
 ``python bench/bench_columns.py``. The input is that of a busy container's log: frames of 12 bytes to 16 KiB, 257 bytes
@@ -91,11 +91,9 @@ def test_stdout(benchmark):
     benchmark.extra_info["ns_per_item"] = round(benchmark.stats["median"] / COUNT * 1e9)
 
 
-def test_two_threads(benchmark):
-    benchmark.pedantic(in_threads, args=("frames", 2), rounds=10)
+def in_threads(what: str, count: int, times: int) -> None:
+    """Each of `count` threads decodes all of it so many times."""
 
-
-def in_threads(what: str, count: int, times: int = 10) -> None:
     def run() -> None:
         for _ in range(times):
             columns(what, kernel.name)
@@ -118,8 +116,6 @@ def main() -> None:
         jobs[f"{what} to NDJSON"] = (lambda batch=batch: batch.to_ndjson(host="web-1")), COUNT
         jobs[f"{what}: stdout()"] = batch.stdout, COUNT
         jobs[f"{what}: making the objects"] = (lambda batch=batch: list(batch)), COUNT
-        jobs[f"{what}, one thread"] = (lambda what=what: in_threads(what, 1)), 10 * COUNT
-        jobs[f"{what}, two threads"] = (lambda what=what: in_threads(what, 2)), 20 * COUNT
     spent: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(7):
         for name, (job, count) in jobs.items():
@@ -129,11 +125,6 @@ def main() -> None:
     print(f"ns an item, of {sum(map(len, LINES)) / COUNT:.0f} bytes on average: median (least)")
     for name, figures in spent.items():
         print(f"{name:32} {statistics.median(figures):8.1f} ({min(figures):.1f})")
-    for what in INPUTS:
-        ratios = [
-            one / two for one, two in zip(spent[f"{what}, one thread"], spent[f"{what}, two threads"], strict=True)
-        ]
-        print(f"{what}: two threads decode {statistics.median(ratios):.2f} times what one does")
 
 
 if __name__ == "__main__":

@@ -61,14 +61,14 @@ static size_t to_spans(dw_common *decoder, const unsigned char *body, size_t siz
     return items;
 }
 
-/* A body in portions, to where they were. */
-static size_t to_bytes(unsigned char *body, size_t size)
+/* A body in portions, to a place of its own, of the same size. */
+static size_t to_bytes(const unsigned char *body, size_t size, unsigned char *to)
 {
     size_t at, bytes = 0;
 
     for (at = 0; at < size; at += PORTION) {
         size_t len = size - at < PORTION ? size - at : PORTION, used = 0, out = 0;
-        dw_chunked_feed(&chunked, body + at, len, &used, body + bytes, &out);
+        dw_chunked_feed(&chunked, body + at, len, &used, to + bytes, &out);
         bytes += out;
     }
     return bytes;
@@ -98,10 +98,10 @@ static size_t to_fields(const unsigned char *body, size_t size)
     return items;
 }
 
-__attribute__((noinline)) size_t decode(const char *what, unsigned char *body, size_t size)
+__attribute__((noinline)) size_t decode(const char *what, const unsigned char *body, size_t size, unsigned char *to)
 {
     if (strcmp(what, "chunked") == 0)
-        return to_bytes(body, size);
+        return to_bytes(body, size, to);
     if (strcmp(what, "frames") == 0)
         return to_spans(&demux.common, body, size);
     if (strcmp(what, "records") == 0)
@@ -133,7 +133,7 @@ static void make_room(size_t size, int timed)
 int main(int argc, char **argv)
 {
     FILE *file = argc == 3 ? fopen(argv[2], "rb") : NULL;
-    unsigned char *body;
+    unsigned char *body, *to;
     size_t size;
 
     if (file == NULL || fseek(file, 0, SEEK_END) != 0)
@@ -141,11 +141,14 @@ int main(int argc, char **argv)
     size = (size_t)ftell(file);
     rewind(file);
     body = malloc(size);
-    if (body == NULL || fread(body, 1, size, file) != size)
+    to = malloc(size);
+    if (body == NULL || to == NULL || fread(body, 1, size, file) != size)
         return 2;
     make_room(size, strcmp(argv[1], "record_columns") == 0);
-    if (strcmp(argv[1], "fields") == 0)
-        size = to_bytes(body, size);
-    printf("%zu\n", decode(argv[1], body, size));
+    if (strcmp(argv[1], "fields") == 0) {
+        size = to_bytes(body, size, to);
+        memcpy(body, to, size);
+    }
+    printf("%zu\n", decode(argv[1], body, size, to));
     return 0;
 }

@@ -38,6 +38,8 @@ BARS = (
     ("list_cl", "ours dicts", LIBRARY, 1.3),
     ("list_ch", "ours dicts", LIBRARY, 1.3),
     ("list_ch", "ours dicts", "dockerode", 1.0),
+    ("worlds", "ours frames", BASELINE, 5.0),
+    ("kernels", "ours python frames", "docker-py", 1 / 4),
     ("ping", "ours", "http.client", 1.25),
     ("ping", "ours", "docker-py", 0.25),
     ("ping", "ours asyncio", "aiohttp", 1.0),  # of which aiodocker is made, and which has no call for this
@@ -61,7 +63,19 @@ OTHERS = (
     ("memory", "asyncio", "grew by MiB", 2),
     ("imports", "`import dockerwire`", "over a bare Python", 35),
     ("imports", '`dockerwire.Client("unix:///x")`', "over a bare Python", 50),
-    *(("real", f"ours {world} batches", "× C loop CPU", 0.6) for world in ("sync", "asyncio", "uvloop", "trio")),
+    *(("memory", world, "grew by MiB", 2) for world in ("uvloop", "trio")),
+    *(("threads", what, "two × one", 1 / 1.7) for what in ("frames", "records")),
+)
+# Of the same, against another row: which, ours, that, the column, at most so many times.
+AGAINST = tuple(
+    ("real", f"ours {world} batches", against, column, most)
+    for world in ("sync", "asyncio", "uvloop", "trio")
+    for against, column, most in (
+        ("C floor", "CPU s", 0.6),
+        ("Go (moby's client)", "CPU s", 0.35),
+        ("docker-py", "CPU s", 0.12),
+        ("C floor", "wall s", 1.0),
+    )
 )
 
 
@@ -84,7 +98,12 @@ def judge(value: float | None, most: float) -> str:
 def main() -> int:
     results = json.loads((Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS).read_text())
     found = [(*bar, ratio(results["tables"], *bar[:3])) for bar in BARS]
-    found += [(*bar, of_other(results.get("others", {}), *bar[:3])) for bar in OTHERS]
+    others = results.get("others", {})
+    found += [(*bar, of_other(others, *bar[:3])) for bar in OTHERS]
+    for table, client, against, column, most in AGAINST:
+        mine, theirs = of_other(others, table, client, column), of_other(others, table, against, column)
+        value = mine / theirs if mine is not None and theirs else None
+        found.append((table, client, f"{against}, {column}", most, value))
     missed = 0
     print("| table | ours | what, or against what | at most | measured | |\n|---|---|---|---|---|---|")
     for table, client, what, most, value in found:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import report
-from run import OURS, replaying
+from run import OURS, WORLDS, replaying
 
 
 def resident(pid: int) -> int:
@@ -46,7 +46,7 @@ def main() -> int:
     rows = []
     with replaying() as (socket, expected):
         repeat = max(1, int(options.gib * 2**30 / expected["logs"]["wire"]))
-        for job, world in (("logs:batches", "sync"), ("logs:batches", "asyncio")):
+        for job, world in (("logs:batches", world) for world in ("sync", *WORLDS)):
             samples = watch(job, world, repeat, socket)
             least, most = min(samples) / 1024, max(samples) / 1024
             rows.append(

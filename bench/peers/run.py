@@ -245,6 +245,8 @@ def rows_of(table: str, with_peers: bool, jobs: dict[str, list[str]]) -> list[Ro
     if table == "kernels":
         kernels = ("cython", "cffi", "python")
         frames = [ours(job, kernel=kernel) for job in ("logs:batches", "logs:frames") for kernel in kernels]
+        frames += [ours("logs:batches", world, kernel=kernel) for world in WORLDS for kernel in kernels]
+        frames += [Row("docker-py", PEERS["docker-py"], "logs")] if with_peers and jobs["docker-py"] else []
         others = [
             ours(job, kernel=kernel, python=python)
             for python in pythons
@@ -368,6 +370,8 @@ def main() -> int:
     whole = not (options.tables or options.clients)
     if options.json or whole:
         results = report.results(tables, expected, options.reps, options.write)
+        if whole and RESULTS.exists():  # what the other programs have found stays until they are run again
+            results["others"] = json.loads(RESULTS.read_text()).get("others", {})
         (options.json or RESULTS).write_text(json.dumps(results, indent=1) + "\n")
         if whole:
             CHART.write_text(report.chart(results))

@@ -1,7 +1,7 @@
 """The floors of the loops: receive and look at nothing, each by what its library offers.
 
 Ways: ``protocol``, ``buffered`` (BufferedProtocol), ``streams`` (StreamReader), for many streams ``awaited``
-(BufferedProtocol, and a task that is woken), for a quiet one ``into`` (the loop's sock_recv_into), each also on uvloop
+(BufferedProtocol, and a task that is woken), ``into`` (the loop's sock_recv_into), each also on uvloop
 (``protocol_uvloop`` …); ``trio`` (receive_some), ``trio_into`` (recv_into of its socket).
 """
 
@@ -15,10 +15,11 @@ import measure
 from floor import SIZE, STREAMS, behind_head, lateness, request
 from measure import Job, Meter, Seen
 
-WAYS = ("protocol", "buffered", "streams", "protocol_uvloop", "buffered_uvloop", "streams_uvloop", "trio", "trio_into")
+OF_LOOPS = ("protocol", "buffered", "streams", "into")
+WAYS = (*OF_LOOPS, *(f"{way}_uvloop" for way in OF_LOOPS), "trio", "trio_into")
 NAMES = (
     *(f"{job}:{way}" for job in STREAMS for way in WAYS),
-    *(f"quiet:{way}" for way in (*WAYS, "into", "into_uvloop")),
+    *(f"quiet:{way}" for way in WAYS),
     *(f"many:N:S:{way}{loop}" for way in ("protocol", "buffered", "awaited") for loop in ("", "_uvloop")),
 )
 
@@ -121,14 +122,17 @@ async def by_streams(path: str, job: Job) -> Seen:
 async def into_by_loop(path: str, job: Job) -> Seen:
     loop = asyncio.get_running_loop()
     buffer = bytearray(SIZE)
-    late: list[float] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
         await loop.sock_connect(sock, path)
         await loop.sock_sendall(sock, request(job))
+        first = buffer[: await loop.sock_recv_into(sock, buffer)]
+        size, late = behind_head(first), lateness(first)
         while count := await loop.sock_recv_into(sock, buffer):
-            late += lateness(buffer[:count])
-    return seen(job, None, late)
+            size += count
+            if job.name == "quiet":
+                late += lateness(buffer[:count])
+    return seen(job, size, late)
 
 
 async def by_trio(path: str, job: Job) -> Seen:
