@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import selectors
+import socket
 import sys
 import threading
 import weakref
@@ -27,6 +28,7 @@ from dockerwire import (
 )
 from dockerwire.drivers import connection, core
 from dockerwire.drivers import sync as sync_driver
+from dockerwire.drivers.core import Deadline, Wait
 from dockerwire.kernel.columns import FrameBatch
 from dockerwire.testing import Engine
 from tests.support.exchanges import attach, chunked, documents, frame, frames, whole
@@ -35,6 +37,21 @@ from tests.support.worlds import World, scenario
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LOGS: Any = {"stdout": True, "stderr": True}
+
+
+def test_what_waits_holds_no_error() -> None:
+    """With its traceback one takes a kilobyte, and thousands may wait."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        steps = connection.Connection(ours).receive(Deadline("idle", None))
+        assert next(steps) == Wait(ours, True, False, None)
+        gc.collect()
+        assert [what for what in gc.get_objects() if type(what) is BlockingIOError] == []
+        theirs.send(b"data")
+        with pytest.raises(StopIteration) as stopped:
+            steps.send((True, False))
+        assert bytes(stopped.value.value) == b"data"
 
 
 def chunk(data: bytes) -> bytes:

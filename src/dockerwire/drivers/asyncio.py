@@ -20,25 +20,12 @@ __all__ = ["Client", "Session", "Stream"]
 class Client(AwaitingClient):
     __doc__ = AwaitingClient.__doc__
 
-    async def perform(self, effect: Wait | Resolve | Pause) -> Any:
+    def perform(self, effect: Wait | Resolve | Pause) -> Awaitable[Any]:
         if isinstance(effect, Wait):
             if effect.sock is None:
-                return await asyncio.sleep(effect.seconds or 0, (False, False))
-            return await _ready(effect.sock.fileno(), effect)
-        if isinstance(effect, Resolve):
-            loop = asyncio.get_running_loop()
-            # Not wait_for: before 3.12 it forgets a cancellation that strikes as the result comes.
-            look_up = loop.create_task(loop.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM))
-            try:
-                done, _ = await asyncio.wait({look_up}, timeout=effect.seconds)
-                if done:
-                    return look_up.result()
-                look_up.cancel()
-                await asyncio.wait({look_up})  # it ends at one of the loop's next turns: nothing is left behind
-                return None
-            finally:
-                look_up.cancel()
-        return await asyncio.sleep(0)
+                return asyncio.sleep(effect.seconds or 0, (False, False))
+            return _ready(effect.sock.fileno(), effect)
+        return _resolve(effect) if isinstance(effect, Resolve) else asyncio.sleep(0)
 
     def _more(self, incoming: Incoming[Any]) -> Awaitable[None]:
         # Where receiving is simple the loop's own callback does it, and the socket stays watched from one time to the
@@ -72,7 +59,7 @@ class _Reader:
         # The loop must not keep a stream that nobody has any more; and no descriptor may be closed while it is watched.
         self._incoming = weakref.ref(incoming, self._stop)
         incoming.connection.unwatch()
-        incoming.connection.watched = self.unwatch
+        incoming.connection.watch = self
 
     def begin(self, incoming: Incoming[Any]) -> asyncio.Future[None]:
         """Receive once: done when that is, or when the stream has met what is to be raised."""
@@ -129,7 +116,7 @@ class _Reader:
             incoming.broken = error
         waiter.set_result(None)  # not the error: a task that is cancelled now would never tell it
 
-    def unwatch(self) -> None:
+    def end(self) -> None:
         """Do not watch the socket any more, which is about to be closed: whoever waits will see that it is."""
         self._stop()
         if self._waiter is not None and not self._waiter.done() and self._pid == os.getpid():
@@ -140,6 +127,21 @@ class _Reader:
             self._watches = False
             if self._pid == os.getpid():  # the loop of the process we were forked from goes on
                 self.loop.remove_reader(self._fd)
+
+
+async def _resolve(effect: Resolve) -> Any:
+    loop = asyncio.get_running_loop()
+    # Not wait_for: before 3.12 it forgets a cancellation that strikes as the result comes.
+    look_up = loop.create_task(loop.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM))
+    try:
+        done, _ = await asyncio.wait({look_up}, timeout=effect.seconds)
+        if done:
+            return look_up.result()
+        look_up.cancel()
+        await asyncio.wait({look_up})  # it ends at one of the loop's next turns: nothing is left behind
+        return None
+    finally:
+        look_up.cancel()
 
 
 async def _ready(fd: int, effect: Wait) -> tuple[bool, bool]:

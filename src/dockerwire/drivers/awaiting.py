@@ -78,8 +78,11 @@ class AwaitingClient(AwaitingNamespaces):
         )
 
     @abstractmethod
-    async def perform(self, effect: Wait | Resolve | Pause) -> Any:
-        """Do what a step waits for, and give its result: what these are is told where they are defined."""
+    def perform(self, effect: Wait | Resolve | Pause) -> Awaitable[Any]:
+        """Do what a step waits for, and give its result: what these are is told where they are defined.
+
+        Mostly a coroutine function. Where it is none, but gives what another one does, waiting takes less memory.
+        """
 
     async def _run(self, steps: Steps[T]) -> T:
         """Do all that `steps` ask for."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from ..errors import ConnectError, ConnectionLost, Timeout
 from ..wire.host import Address, ssh_command
@@ -43,6 +43,13 @@ class _Own(threading.local):
 _own = _Own()
 
 
+class Watch(Protocol):
+    """Over a socket, for somebody who waits for it."""
+
+    def end(self) -> None:
+        """The socket is about to be closed, or somebody else's."""
+
+
 class Connection:
     """A connected, non-blocking socket.
 
@@ -50,12 +57,29 @@ class Connection:
     the descriptor, so that nobody ever reads another file by its number.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_eager",
+        "_lock",
+        "_order",  # this and `_track` are of a taped one, which this can become
+        "_pid",
+        "_poll",
+        "_track",
+        "_users",
+        "answered",
+        "closed",
+        "direct",
+        "received",
+        "sock",
+        "watch",
+    )
+
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.answered = False
         """Whether the engine has ever said anything on it."""
-        self.watched: Callable[[], None] | None = None
-        """Ends a loop's watch over the socket, where there is one."""
+        self.watch: Watch | None = None
+        """A loop's, over the socket, where there is one."""
         self._pid = os.getpid()
         self.closed = False
         """Whether `close` was called."""
@@ -119,9 +143,9 @@ class Connection:
 
     def unwatch(self) -> None:
         """No loop watches the socket any more: else it would watch whatever gets its number next."""
-        watched, self.watched = self.watched, None
-        if watched is not None:
-            watched()
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.end()
 
     @property
     def unsent(self) -> bool:
@@ -161,13 +185,18 @@ class Connection:
             if self._eager:
                 self._eager = False
                 yield Pause()
-            while True:
-                try:
-                    return self.receive_now()
-                except BlockingIOError:
-                    if deadline.left() == 0:  # also where there is always something to read that means nothing
-                        raise deadline.expired() from None
-                    yield from self.wait(True, False, deadline)
+            while (data := self._receive_or_none()) is None:
+                if deadline.left() == 0:  # also where there is always something to read that means nothing
+                    raise deadline.expired()
+                yield from self.wait(True, False, deadline)
+            return data
+
+    def _receive_or_none(self) -> Buffer | None:
+        # Not in `receive`: an error that passes through a generator leaves behind what takes a kilobyte while it waits.
+        try:
+            return self.receive_now()
+        except BlockingIOError:
+            return None
 
     def receive_now(self) -> Buffer:
         """What is there, as `receive` gives it. Raises `BlockingIOError` where that is nothing, and `OSError`."""
@@ -293,6 +322,8 @@ def _forked() -> ConnectionLost:
 class TLSConnection(Connection):
     """A connection that speaks TLS. One thread may send while another receives."""
 
+    __slots__ = ("_ciphertext", "_tls", "_tls_lock")
+
     def __init__(self, sock: socket.socket, tls: TLS) -> None:
         super().__init__(sock)
         self._tls = tls
@@ -394,6 +425,8 @@ class TLSConnection(Connection):
 
 class SSHConnection(Connection):
     """A connection through a program: one end of a socket pair, whose other end is its stdin and stdout."""
+
+    __slots__ = ("_end", "_process", "_said", "_stderr")
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes], stderr: io.FileIO) -> None:
         super().__init__(sock)

@@ -74,6 +74,8 @@ class Timeouts:
 class Deadline:
     """A clock that has started."""
 
+    __slots__ = ("_end", "clock", "seconds")
+
     def __init__(self, clock: str, seconds: float | None) -> None:
         self.clock = clock
         self.seconds = seconds

@@ -43,6 +43,7 @@ class Recorder(Protocol):
 class _Taped(Connection):
     """Stands before a class of connections: sees what that takes and gives, not what it does to carry it."""
 
+    __slots__ = ()
     _track: Track
     _order: threading.Lock
     """Held while something is sent, so that what answers it stands behind it on the track."""
@@ -81,7 +82,7 @@ class _Taped(Connection):
 
 
 _KINDS = {
-    kind: cast("type[_Taped]", type(f"Taped{kind.__name__}", (_Taped, kind), {}))
+    kind: cast("type[_Taped]", type(f"Taped{kind.__name__}", (_Taped, kind), {"__slots__": ()}))
     for kind in (Connection, TLSConnection, SSHConnection)
 }
 

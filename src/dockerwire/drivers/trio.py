@@ -17,18 +17,10 @@ __all__ = ["Client", "Session", "Stream"]
 class Client(AwaitingClient):
     __doc__ = AwaitingClient.__doc__
 
-    async def perform(self, effect: Wait | Resolve | Pause) -> Any:
+    def perform(self, effect: Wait | Resolve | Pause) -> Awaitable[Any]:
         if isinstance(effect, Wait):
-            if effect.seconds is None:
-                return await _ready(effect)
-            with trio.move_on_after(effect.seconds):
-                return await _ready(effect)
-            return False, False
-        if isinstance(effect, Resolve):
-            with trio.move_on_after(float("inf") if effect.seconds is None else effect.seconds):
-                return await trio.socket.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM)
-            return None
-        return await trio.lowlevel.checkpoint()
+            return _ready(effect) if effect.seconds is None else _ready_within(effect, effect.seconds)
+        return _resolve(effect) if isinstance(effect, Resolve) else trio.lowlevel.checkpoint()
 
     async def _more(self, incoming: Incoming[Any]) -> None:
         if not incoming.plain:
@@ -58,6 +50,21 @@ class Client(AwaitingClient):
             raise lost(error) from error
         finally:
             incoming.receiving = False
+
+
+async def _resolve(effect: Resolve) -> Any:
+    with trio.move_on_after(float("inf") if effect.seconds is None else effect.seconds):
+        return await trio.socket.getaddrinfo(effect.host, effect.port, type=socket.SOCK_STREAM)
+    return None
+
+
+async def _ready_within(effect: Wait, seconds: float) -> tuple[bool, bool]:
+    with trio.move_on_after(seconds):
+        if effect.sock is None or effect.write:
+            return await _ready(effect)
+        await trio.lowlevel.wait_readable(effect.sock)  # as `_ready` does, which would be one coroutine more
+        return True, False
+    return False, False
 
 
 async def _ready(effect: Wait) -> tuple[bool, bool]:
