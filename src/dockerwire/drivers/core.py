@@ -71,6 +71,7 @@ R = TypeVar("R")
 
 _HELD_WHILE_SENDING = 1024 * 1024  # bytes of an answer taken in while the upload still goes on
 _NOTHING = memoryview(b"")  # one of them takes 300 bytes
+_NO_WAY_BACK = threading.Lock()  # what a stream has in the place of a lock of its own
 _FEW = 4096  # bytes of one receive: so few are the sign of a quiet stream
 _OWED_SECONDS = 0.05  # between two tries to write what answers a WebSocket's peer
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
@@ -120,7 +121,7 @@ class Incoming(Generic[E]):
         """Whether every byte of the request was written: else the next request would be read as the rest of it."""
         self.received = 0
         self.released = False
-        self.items = Pending(exchange.is_fatal)
+        self.items = Pending()
         """Those that have come and were not taken yet; before `batches`."""
         self.batches: list[Any] = []
         """Columnar ones, and errors between them."""
@@ -145,7 +146,7 @@ class Incoming(Generic[E]):
         self._few = _FEW if self.plain and not isinstance(exchange.request, Request) else -1
         """Bytes of a receive after which the next one is `direct`."""
         self._unsent = _NOTHING
-        self._turn = threading.Lock()
+        self._turn = threading.Lock() if isinstance(exchange.request, HijackRequest) else _NO_WAY_BACK
         """Who holds it may write. A sender waits with it, a reader never does."""
 
     # --- items ---
@@ -347,7 +348,8 @@ class Incoming(Generic[E]):
         if exchange.columns and exchange.columnar:
             self.batches += items
         else:
-            self.items.reader = exchange.reader
+            if self.items.reader is not exchange.reader:
+                self.items.reader, self.items.fatal = exchange.reader, exchange.is_fatal
             self.items.extend(items)
         self.connection.decoded()
         if self.direct is None and len(data) <= self._few:

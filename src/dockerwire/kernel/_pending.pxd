@@ -1,7 +1,7 @@
 cdef class Pending:
     cdef list items
     cdef Py_ssize_t at  # the first one that was not taken
-    cdef object fatal
+    cdef public object fatal
     cdef public object reader
 
     cdef put(self, list items)

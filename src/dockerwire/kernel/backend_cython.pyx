@@ -35,28 +35,38 @@ cdef enum:
 
 cdef class _Decoder:
     cdef readonly object error
-    cdef list kept  # parts of items that are not whole: bytearrays, or None
+    cdef list kept  # parts of items that are not whole: bytearrays, or None; None itself until there is one
     cdef c.dw_common *common
 
     cdef begin(self, c.dw_common *common, int decoder):
         self.common, common.decoder = common, decoder
-        self.kept = [None, None, None, None, None]
+
+    @cython.final
+    cdef inline bytearray kept_at(self, int place):
+        return None if self.kept is None else <bytearray> PyList_GET_ITEM(self.kept, place)
+
+    @cython.final
+    cdef keep(self, int place, bytearray part):
+        if self.kept is None:
+            self.kept = [None, None, None, None, None]
+        self.kept[place] = part
 
     cdef stop(self):
         s = self.common
         if s.status and self.error is None:
-            self.error = fault(s.status, s.offset, s.limit, s.missing, s.field[:s.fill] or self.kept[s.keep] or b"")
+            self.error = fault(s.status, s.offset, s.limit, s.missing, s.field[:s.fill] or self.kept_at(s.keep) or b"")
 
 
 cdef class _ItemDecoder(_Decoder):
     @cython.final
     cdef inline bytes item(self, const unsigned char *data, const c.dw_span *span):
         """What the span ends, or None: more of it comes."""
-        cdef bytearray kept = <bytearray> PyList_GET_ITEM(self.kept, span.keep)
+        cdef bytearray kept = self.kept_at(span.keep)
         if kept is None:
             if span.kind != c.DW_PART:
                 return PyBytes_FromStringAndSize(<const char *> data + span.offset, <Py_ssize_t> span.length)
-            kept = self.kept[span.keep] = bytearray()
+            kept = bytearray()
+            self.keep(span.keep, kept)
         if span.drop:
             del kept[-span.drop:]
         kept += data[span.offset:span.offset + span.length]
@@ -118,11 +128,10 @@ cdef class _ItemDecoder(_Decoder):
 
 cdef class FrameDecoder(_ItemDecoder):
     cdef c.dw_demux s
-    cdef object layout
+    cdef object layout  # None until there was a batch
 
     def __init__(self, max_piece=65536):
         self.begin(&self.s.common, c.DW_DEMUX)
-        self.layout = Layout()
         self.s.max_piece = limit("max_piece", max_piece)
 
     cdef take(self, const unsigned char *data, const c.dw_span *spans, size_t count, list items):
@@ -135,12 +144,13 @@ cdef class FrameDecoder(_ItemDecoder):
 
 cdef class DocumentSplitter(_ItemDecoder):
     cdef c.dw_json s
+    cdef bytearray nesting
 
     def __init__(self, max_document=16 * 1024 * 1024, max_depth=512):
         self.begin(&self.s.common, c.DW_JSON)
         self.s.max_document, self.s.max_depth = limit("max_document", max_document), limit("max_depth", max_depth, 0)
-        self.kept.append(bytearray(max_depth // 8 + 1))
-        self.s.nesting = <unsigned char *> <char *> <bytearray> self.kept[5]
+        self.nesting = bytearray(max_depth // 8 + 1)
+        self.s.nesting = <unsigned char *> <char *> self.nesting
 
 
 cdef class LogDecoder(_ItemDecoder):
@@ -182,13 +192,14 @@ cdef class ChunkedDecoder(_Decoder):
 
     @property
     def trailing_data(self):
-        return bytes(self.kept[0] or b"")
+        return bytes(self.kept_at(0) or b"")
 
     cdef end(self, int status, const Py_buffer *view, size_t used):
         if status == c.DW_DONE:
             self.done = True
-            self.kept[0] = self.kept[0] or bytearray()
-            self.kept[0] += (<const unsigned char *> view.buf)[used:view.len]
+            kept = self.kept_at(0) or bytearray()
+            kept += (<const unsigned char *> view.buf)[used:view.len]
+            self.keep(0, kept)
         self.stop()
 
     def feed(self, data):
@@ -281,7 +292,7 @@ cdef class _Filling:
         cdef size_t length = <size_t> view.len
         cdef const unsigned char *data = <const unsigned char *> view.buf
         for i in range(5):
-            self.f.kept |= <unsigned int> bool(decoder.kept[i]) << i
+            self.f.kept |= <unsigned int> bool(decoder.kept_at(i)) << i
         self.resize_data(length)
         if self.apart:
             self.resize_apart(length // 4)  # of what is not used more is in the cache, and of no use there
@@ -310,7 +321,7 @@ cdef class _Filling:
         to = &self.f.columns
         self.f.next += 1
         self.f.kept &= ~(1u << span.keep)
-        self.f.kept |= <unsigned int> bool(decoder.kept[span.keep]) << span.keep
+        self.f.kept |= <unsigned int> bool(decoder.kept_at(span.keep)) << span.keep
         if item is None:
             return
         end, size = <size_t> to.offsets[to.count], <size_t> len(item)
@@ -355,7 +366,10 @@ def feed_columns(ChunkedDecoder chunked, _ItemDecoder decoder not None, data):
         return RecordBatch.of(decoder.feed(data) if chunked is None else feed_through(chunked, decoder, data))
     if not filling.logs and not isinstance(decoder, FrameDecoder):
         raise TypeError("there are batches of frames and of log records only")
-    filling.apart = not filling.logs and (<FrameDecoder> decoder).layout.apart
+    if not filling.logs:
+        if (<FrameDecoder> decoder).layout is None:
+            (<FrameDecoder> decoder).layout = Layout()
+        filling.apart = (<FrameDecoder> decoder).layout.apart
     error = decoder.error
     check(error if chunked is None else chunked.error)
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)

@@ -80,7 +80,7 @@ class Pending:
 
     def __init__(self, fatal: Callable[[Exception], bool] = lambda error: False) -> None:
         self._items: deque[Any] = deque()
-        self._fatal = fatal
+        self.fatal = fatal
         self.reader: Callable[[Any], Any] | None = None
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Pending:
         try:
             return self.reader(item)
         except Exception as error:
-            if self._fatal(error):
+            if self.fatal(error):
                 self._items.clear()
             if isinstance(error, (StopIteration, StopAsyncIteration)):  # would end the iteration without a word
                 raise RuntimeError(f"what reads the documents raised {type(error).__name__}") from error  # noqa: TRY004

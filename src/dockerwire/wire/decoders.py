@@ -159,9 +159,10 @@ class _FramesItems(Plain):
             self.error = _cut_short(b"", None)
         return items
 
-    def told(self, items: list[Any]) -> list[Any]:
+    @staticmethod
+    def told(items: list[Any]) -> list[Any]:
         """`items` with errors in the place of systemerr ones."""
-        return [item if item.stream != _SYSTEMERR else self._systemerr(item) for item in items]
+        return [item if item.stream != _SYSTEMERR else _systemerr(item) for item in items]
 
     def _parts(self, batch: Any) -> list[Any]:
         """`batch`, or what it is made of where systemerr frames are in it."""
@@ -169,25 +170,22 @@ class _FramesItems(Plain):
         while (at := batch.find_stream(_SYSTEMERR)) >= 0:
             if at:
                 parts.append(batch[:at])
-            parts.append(self._systemerr(batch[at]))
+            parts.append(_systemerr(batch[at]))
             batch = batch[at + 1 :]
         if batch:
             parts.append(batch)
         return parts
 
-    @staticmethod
-    def _systemerr(item: Frame) -> StreamError:
-        return StreamError(item.data.decode("utf-8", "replace"))
+
+def _systemerr(item: Any) -> StreamError:
+    text: bytes = item.data if isinstance(item, Frame) else item.message
+    return StreamError(text.decode("utf-8", "replace"))
 
 
 class _RecordItems(_FramesItems):
     __slots__ = ()
 
     batch: Any = RecordBatch.of
-
-    @staticmethod
-    def _systemerr(item: Any) -> StreamError:
-        return StreamError(item.message.decode("utf-8", "replace"))
 
 
 class _ChunkItems(Plain):
