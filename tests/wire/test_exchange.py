@@ -464,6 +464,17 @@ def test_headers() -> None:
     assert made.headers == {"x-a": "1, 2", "name": "caf\xe9", "content-length": "0"}
 
 
+def test_streams_share_what_is_short_and_alike_in_their_heads() -> None:
+    head = OK + b"Server: Docker/27.0 (linux)\r\n" + b"X: %b\r\n" % (b"long " * 50) + b"Content-Length: 0\r\n\r\n"
+    mine, yours = [], []
+    for held in (mine, yours):
+        made = exchange(frames(tty=False))
+        made.receive_data(head)
+        held += [made.headers["server"], made.headers["x"]]
+    assert mine == yours
+    assert [a is b for a, b in zip(mine, yours, strict=True)] == [True, False]
+
+
 def test_a_peer_that_speaks_before_it_is_asked() -> None:
     made: Exchange[bytes] = Exchange(whole())
     assert made.receive_data(OK + b"Content-Length: 0\r\n\r\n") == []

@@ -19,7 +19,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union, cast
 
@@ -122,6 +122,10 @@ class _Refusal(_Whole):
 
     error: ProtocolError | None
 
+    def __init__(self, limit: int, reason: str) -> None:
+        super().__init__(limit)
+        self._reason = reason
+
     def feed(self, data: Buffer, chunked: ChunkedDecoder | None = None, columns: bool = False) -> list[Any]:
         body = carried(data, chunked)
         room = self._limit - self._length
@@ -130,16 +134,22 @@ class _Refusal(_Whole):
             self.error = LimitExceeded("the text of a refusal is longer than what is kept of one", self._limit)
         return []
 
-    def message(self, reason: str) -> str:
+    def message(self) -> str:
         """The engine's own words: JSON's ``message`` (Podman: ``error``), or the text, or the reason phrase."""
         try:
             value = loads(self.body)
         except Malformed:
-            return self.body.decode("utf-8", "replace") or reason
+            return self.body.decode("utf-8", "replace") or self._reason
         for key in ("message", "error"):
             if isinstance(value, dict) and isinstance(message := value.get(key), str):
                 return message
         return self.body.decode("utf-8", "replace")
+
+
+_LONG = 100  # characters of a value in a head
+_shared = lru_cache(maxsize=256)(str)  # a thousand streams keep heads of which all but the date is the same
+_UNTIL_EOF = UntilEOF()  # one is as good as another
+_NOTHING_YET: Any = Plain()
 
 
 class Exchange(Generic[T]):
@@ -165,7 +175,6 @@ class Exchange(Generic[T]):
         "_looked_at",
         "_pieces",
         "_reader",
-        "_reason",
         "_said_tty",
         "_sent",
         "_transfer",
@@ -251,12 +260,11 @@ class Exchange(Generic[T]):
         self._sent = False
         self._looked_at: bytes | None = b"" if request.plain else None
         """The first bytes of an archive's pieces, until there are enough of them to tell that it is not compressed."""
-        self._reason = ""
         self._keep_alive = False
-        self._transfer: TransferDecoder = UntilEOF()
+        self._transfer: TransferDecoder = _UNTIL_EOF
         self._chunked: ChunkedDecoder | None = None
-        self._items: Items[Any] = _Whole(limits.body)
-        self._held = bytearray()
+        self._items: Items[Any] = _NOTHING_YET
+        self._held: bytearray | None = None
         self._held_eof = False
 
     def __repr__(self) -> str:
@@ -272,6 +280,8 @@ class Exchange(Generic[T]):
         Pings and its Close.
         """
         piece = None if self._pieces is None else next(self._pieces, None)
+        if piece is None:
+            self._pieces = None
         return self._websocket.reply() if piece is None and self._websocket is not None else piece
 
     @property
@@ -441,7 +451,7 @@ class Exchange(Generic[T]):
         """Say whether there is a TTY (only in `State.TTY`), and get the items received so far."""
         if self.state is not State.TTY:
             raise RuntimeError(f"set_tty() is for State.TTY, this is {self.state}")
-        held, self._held = bytes(self._held), bytearray()
+        held, self._held = bytes(self._held or b""), None
         self._start_items(tty)
         items = self._receive_body(held)
         return items + self.receive_eof() if self._held_eof else items
@@ -461,9 +471,9 @@ class Exchange(Generic[T]):
         """The decoded answer (`Request` only, once `done`). Raises `error`; `Malformed` where it does not decode."""
         if self.error is not None:
             raise self.error
-        if not isinstance(self.request, Request) or not isinstance(self._items, _Whole):
+        if not isinstance(self.request, Request):
             raise RuntimeError("result() is for a Request")  # noqa: TRY004  it is the call that is out of place
-        if self.status is None or not self.done:
+        if self.status is None or not self.done or not isinstance(self._items, _Whole):
             raise RuntimeError("the answer is not complete")
         try:
             return self.request.decode(Answer(self.status, self.headers, self._items.body))
@@ -488,19 +498,22 @@ class Exchange(Generic[T]):
             if self._reader is not None:
                 head = self._reader.receive(data, self._sent)
             if head is not None:
+                self._reader = None  # nothing more is asked of h11, which takes more than all else here
                 return self._head(head)
         except ProtocolError as error:
             self._fail(error)
         return []
 
     def _head(self, head: Head) -> list[Any]:
-        status, self._reason, headers, fields, self._keep_alive, size, rest = head
+        status, reason, headers, fields, self._keep_alive, size, rest = head
         if size > self._limits.head:
             raise LimitExceeded("the head of the answer is too long", self._limits.head)
         if fields > self._limits.fields:
             raise LimitExceeded("the head of the answer has too many fields", self._limits.fields)
         coding = headers.get("content-encoding", "identity").lower()
         length = body_length(self.request.method, status, headers)
+        if not isinstance(self.request, Request):
+            headers = {name: value if len(value) > _LONG else _shared(value) for name, value in headers.items()}
         self.status, self.headers = status, headers
         self.upgraded = isinstance(self.request, HijackRequest) and (
             status == 101 or (status == 200 and length == "eof" and self._websocket is None)
@@ -512,12 +525,13 @@ class Exchange(Generic[T]):
         self._transfer = self._framed(length)
         self.state = State.BODY
         if not (status == 101 or 200 <= status < 300 or status in getattr(self.request, "accept", ())):
-            self._items = _Refusal(self._limits.error_body)
+            self._items = _Refusal(self._limits.error_body, reason)
         elif coding != "identity" and coding not in self._accepted_codings():
             raise Malformed(f"the body is coded with {coding}, which was not asked for")
         elif isinstance(self.request, Request):
             if isinstance(length, int) and length > self._limits.body:
                 raise LimitExceeded("the answer is longer than the bytes that are held for one", self._limits.body)
+            self._items = _Whole(self._limits.body)
         else:
             tty = self._decide_tty() if self.request.items.wants_tty else False
             if tty is None and self._ask_tty:
@@ -533,6 +547,7 @@ class Exchange(Generic[T]):
         return [coding.partition(";")[0].strip().lower() for value in asked for coding in value.split(",")]
 
     def _hold(self, data: bytes) -> None:
+        self._held = self._held or bytearray()
         self._held += data
         if len(self._held) > self._limits.undecided:
             self._fail(LimitExceeded("bytes held while it is not known if there is a TTY", self._limits.undecided))
@@ -541,7 +556,7 @@ class Exchange(Generic[T]):
         if self.upgraded and self._websocket is not None:
             return self._websocket
         if length == "eof" or self.upgraded:
-            return UntilEOF()
+            return _UNTIL_EOF
         if isinstance(length, int):
             return LengthDecoder(length)
         limits = self._limits
@@ -635,7 +650,7 @@ class Exchange(Generic[T]):
 
     def _refusal(self, refusal: _Refusal) -> APIError:
         assert self.status is not None
-        return api_error(self.status, refusal.message(self._reason), self.request.operation)
+        return api_error(self.status, refusal.message(), self.request.operation)
 
 
 def _pieces(body: Any) -> Iterable[bytes]:

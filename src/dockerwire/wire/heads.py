@@ -10,8 +10,8 @@ wrong. h11 costs ten times as much a head, and is imported when first needed: th
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import LimitExceeded, Malformed
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Head", "HeadReader", "read_plain", "request_head"]
 
 _PLAIN = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) ([ -~]*)\r\n((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[ -~]*\r\n)*)\r\n")
+_LONG = 40  # characters of a name
+_lower = lru_cache(maxsize=256)(str.lower)  # a name is in the heads of many streams: one is kept for all
 _LENGTH = re.compile("[0-9]{1,18}")
 
 
@@ -61,7 +63,7 @@ def read_plain(data: bytes, sent: bool, longest: int) -> Head | None:
     lines = block.decode("ascii").split("\r\n")
     for line in lines[:-1]:
         name, _, value = line.partition(":")
-        name, value = sys.intern(name.lower()), value.strip(" ")  # a name is in the heads of many streams
+        name, value = name.lower() if len(name) > _LONG else _lower(name), value.strip(" ")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if (  # which is so, too, where the framing is said twice
         "connection" in headers
