@@ -176,6 +176,10 @@ class Connection:
             if not deadline.left():
                 raise deadline.expired()
 
+    def until_readable(self, deadline: Deadline) -> Wait:
+        """The wait for something to be received. (`wait` is one generator more for each of a thousand that wait.)"""
+        return Wait(self.sock, True, False, deadline.left())
+
     def receive(self, deadline: Deadline) -> Steps[Buffer]:
         """What is there, or what comes next; empty at the end. Raises `OSError` and `Timeout`.
 
@@ -188,7 +192,8 @@ class Connection:
             while (data := self._receive_or_none()) is None:
                 if deadline.left() == 0:  # also where there is always something to read that means nothing
                     raise deadline.expired()
-                yield from self.wait(True, False, deadline)
+                yield self.until_readable(deadline)
+                self.check()
             return data
 
     def _receive_or_none(self) -> Buffer | None:
@@ -475,9 +480,12 @@ class SSHConnection(Connection):
     def wait(self, read: bool, write: bool, deadline: Deadline) -> Steps[tuple[bool, bool]]:
         if self._end is None or not read:
             return (yield from super().wait(read, write, deadline))
-        yield Wait(None, False, False, 0.01)
+        yield self.until_readable(deadline)
         self.check()
         return True, False
+
+    def until_readable(self, deadline: Deadline) -> Wait:
+        return super().until_readable(deadline) if self._end is None else Wait(None, False, False, 0.01)
 
     def last_words(self) -> Steps[str]:
         end = self._end or Deadline("connect", _EXIT_SECONDS)
