@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from dockerwire import Frame, StreamError
+from dockerwire import Frame, StreamError, Timeouts
+from dockerwire.drivers import core
 from dockerwire.kernel import LogRecord
 from dockerwire.kernel.columns import FrameBatch, RecordBatch
 from tests.support.exchanges import attach, chunked, chunks, documents, frame, frames, records
@@ -91,6 +94,27 @@ async def test_an_iterator_goes_on_after_an_error(world: World) -> None:
 
 
 @scenario
+async def test_what_has_come_is_not_waited_for(world: World) -> None:
+    """What stands in batches behind the first one is had one by one, though nothing more comes."""
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED)
+        assert go_on.wait(10)
+        talk.send(chunked(frame(1, b"a") + frame(3, b"trouble") + frame(1, b"b"))[:-5])
+        talk.rest()
+
+    go_on = threading.Event()
+    with Peer(script) as peer:
+        async with world.client(peer.host, version="1.44") as client, client.stream(frames(tty=False)) as stream:
+            go_on.set()
+            assert list(await anext(stream.batches())) == [Frame(1, b"a")]
+            with pytest.raises(StreamError):
+                await anext(stream)
+            assert await anext(stream) == Frame(1, b"b")
+
+
+@scenario
 async def test_breaking_off_and_going_on(world: World) -> None:
     with Peer(answers(CHUNKED + chunked(*(frame(1, b"%d" % number) for number in range(10))))) as peer:
         async with world.client(peer.host, version="1.44") as client, client.stream(frames(tty=False)) as stream:
@@ -134,3 +158,56 @@ async def test_any_latency_gives_all(world: World, latency: float | None) -> Non
             client.stream(frames(tty=False), latency=latency) as stream,
         ):
             assert [item.data async for item in stream] == [b"%d" % number for number in range(500)]
+
+
+@pytest.mark.parametrize("way", ["items", "batches", "with a clock"])
+@scenario
+async def test_a_stream_rests_as_long_as_its_pace_says(world: World, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Before each receive, and the pace is told of both; without a latency there is none."""
+
+    class Resting:
+        rest = 0.005
+
+        def __init__(self, latency: float) -> None:
+            self.latency = latency
+            self.told: list[int | None] = []
+            self.since = monotonic()
+            paces.append(self)
+
+        def rested(self) -> None:
+            assert monotonic() - self.since > 0.9 * self.rest
+            self.told.append(None)
+
+        def received(self, count: int) -> None:
+            self.told.append(count)
+            self.since = monotonic()
+
+    def script(talk: Talk) -> None:
+        while talk.request():
+            talk.send(CHUNKED)
+            for number in range(5):
+                assert go_on.acquire(timeout=10)
+                talk.send(chunk(number))
+            talk.send(b"0\r\n\r\n")
+
+    def chunk(number: int) -> bytes:
+        return chunked(frame(1, b"%d" % number))[:-5]
+
+    paces: list[Resting] = []
+    go_on = threading.Semaphore(0)
+    monkeypatch.setattr(core, "Pace", Resting)
+    timeouts = Timeouts(idle=10 if way == "with a clock" else None)
+    with Peer(script) as peer:
+        async with world.client(peer.host, version="1.44", timeout=timeouts) as client:
+            for latency in (0.02, 0, None):
+                async with client.stream(frames(tty=False), latency=latency) as stream:
+                    batches = stream.batches()
+                    for number in range(5):
+                        go_on.release()
+                        if way == "batches":
+                            assert list(await anext(batches)) == [Frame(1, b"%d" % number)]
+                        else:
+                            assert await anext(stream) == Frame(1, b"%d" % number)
+                    assert [item async for item in stream] == []
+    assert [pace.latency for pace in paces] == [0.02, 100e-6 if world.name == "blocking" else 1e-3]
+    assert paces[0].told[:8] == [None, len(chunk(0))] * 4

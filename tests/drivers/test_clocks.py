@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
-from typing import Any
+from time import monotonic
+from typing import Any, cast
 
 import pytest
 
 from dockerwire import Frame, ServerError, Timeout, Timeouts, api
-from dockerwire.drivers.core import Deadline
+from dockerwire.drivers.core import Deadline, Wait
 from tests.support.exchanges import attach, documents, frame, frames, whole
 from tests.support.peers import Peer, Talk, answers, ok
 from tests.support.worlds import World, scenario
@@ -210,6 +212,43 @@ async def test_a_late_answer_is_not_the_next_ones(world: World) -> None:
             except ServerError as error:
                 raise AssertionError("an answer came to the wrong request") from error
         assert peer.connections == 2
+
+
+@scenario
+async def test_waiting_says_what_was_waited_for(world: World) -> None:
+    """Of a socket whether it can be read and whether it can be written; neither where the time was over before."""
+
+    async def wait(effect: Wait) -> Any:
+        result = client.perform(effect)
+        return result if world.name == "blocking" else await result
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        client = world.client("unix:///nowhere")
+        assert await wait(Wait(ours, True, True, 10)) == (False, True)
+        assert await wait(Wait(ours, False, True, None)) == (False, True)
+        began = monotonic()
+        assert await wait(Wait(ours, True, False, SHORT)) == (False, False)
+        assert await wait(Wait(None, False, False, SHORT)) == (False, False)
+        assert SHORT * 2 <= monotonic() - began < 10
+        theirs.send(b"x")
+        assert await wait(Wait(ours, True, False, None)) == (True, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        assert await wait(Wait(ours, True, True, 10)) == (True, False)
+        assert await wait(Wait(ours, False, True, SHORT)) == (False, False)
+        theirs.close()
+        assert await wait(Wait(ours, False, True, 10)) == (False, True)
+
+
+def test_the_sooner_of_two_clocks() -> None:
+    never, soon, late = Deadline("idle", None), Deadline("head", 10), Deadline("wait", 20)
+    for one, other, sooner in [(never, soon, soon), (late, soon, soon), (never, never, never)]:
+        assert one.sooner(other) is other.sooner(one) is sooner
+    assert 86399 < cast("float", Deadline("wait", 1e9).left()) <= 86400
+    assert Deadline("wait", 1e-9).left() == 0
 
 
 def test_a_share_of_a_clock() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from dockerwire import APIError, ConfigError, ConnectError, InsecureWarning, Timeout, Timeouts
+from dockerwire import APIError, ConfigError, ConnectError, ConnectionLost, InsecureWarning, Timeout, Timeouts
 from dockerwire.drivers import core
 from dockerwire.drivers import sync as sync_driver
 from dockerwire.drivers.core import Pause, Wait
@@ -23,17 +24,18 @@ from tests.support.peers import Peer, Talk, answers, ok
 from tests.support.worlds import World, scenario
 
 
-async def refused(world: World, host: str, **settings: Any) -> str:
+async def refused(world: World, host: str, reason: str, **settings: Any) -> str:
     async with world.client(host, version="1.44", **settings) as client:
         with pytest.raises(ConnectError) as error:
             await client.send(whole())
+        assert error.value.reason == reason
         assert isinstance(error.value.__cause__, (OSError, ValueError, type(None)))
         return str(error.value)
 
 
 @scenario
 async def test_no_socket(world: World, tmp_path: Path) -> None:
-    message = await refused(world, f"unix://{tmp_path}/none.sock")
+    message = await refused(world, f"unix://{tmp_path}/none.sock", "no-socket")
     assert message.startswith(f"unix://{tmp_path}/none.sock (host=): there is no such socket")
 
 
@@ -41,46 +43,52 @@ async def test_no_socket(world: World, tmp_path: Path) -> None:
 async def test_nobody_listens(world: World, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "s"))
-    assert "connection refused: nobody listens there" in await refused(world, f"unix://{tmp_path}/s")
+    assert "connection refused: nobody listens there" in await refused(world, f"unix://{tmp_path}/s", "refused")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        assert "connection refused" in await refused(world, f"tcp://127.0.0.1:{port}")
+        assert "connection refused" in await refused(world, f"tcp://127.0.0.1:{port}", "refused")
 
 
 @scenario
 async def test_not_a_stream_socket(world: World, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    message = await refused(world, f"unix://{tmp_path}/file")
+    message = await refused(world, f"unix://{tmp_path}/file", "refused")
     assert "connection refused" in message  # so does Linux say it
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(tmp_path / "dgram"))
-        assert "this is not a stream socket" in await refused(world, f"unix://{tmp_path}/dgram")
+        assert "this is not a stream socket" in await refused(world, f"unix://{tmp_path}/dgram", "no-socket")
 
 
 @pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")
 @scenario
 async def test_names_that_are_none(world: World) -> None:
-    for error in (UnicodeError("label empty"), socket.gaierror(-2, "Name or service not known"), OSError("odd")):
+    for error, why in (
+        (UnicodeError("label empty"), "label empty"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (OSError("odd"), "odd"),
+    ):
         with Resolving(world, error=error):
-            message = await refused(world, "tcp://engine:1")
-        assert message.startswith("tcp://engine:1: the host name is not known: ")
+            message = await refused(world, "tcp://engine:1", "unknown-host")
+        assert message == f"tcp://engine:1: the host name is not known: {why}"
     if world.name != "trio":  # trio keeps the thread that looked it up for a while
         for name in ("a..b", "x" * 70 + ".b"):
-            assert "the host name is not known: " in await refused(world, f"tcp://{name}:1")
+            assert "the host name is not known: " in await refused(world, f"tcp://{name}:1", "unknown-host")
 
 
 @pytest.mark.parametrize(
-    ("code", "advice"),
+    ("code", "reason", "advice"),
     [
-        (13, "permission denied: this user may not use the socket"),
-        (1, "permission denied"),
-        (113, "No route to host"),
-        (24, "Too many open files"),
+        (13, "permission", "permission denied: this user may not use the socket"),
+        (1, "permission", "permission denied"),
+        (101, "unreachable", "Network is unreachable"),
+        (110, "unreachable", "Connection timed out"),
+        (113, "unreachable", "No route to host"),
+        (24, "", "Too many open files"),
     ],
 )
 @scenario
-async def test_other_causes(world: World, code: int, advice: str) -> None:
+async def test_other_causes(world: World, code: int, reason: str, advice: str) -> None:
     class Refusing(socket.socket):
         def connect_ex(self, address: Any) -> int:
             return code
@@ -88,8 +96,9 @@ async def test_other_causes(world: World, code: int, advice: str) -> None:
     with Peer(answers(ok())) as peer, pytest.MonkeyPatch.context() as patch:
         async with world.client(peer.host, version="1.44") as client:
             patch.setattr(core.socket, "socket", Refusing)
-            with pytest.raises(ConnectError, match=advice):
+            with pytest.raises(ConnectError, match=advice) as error:
                 await client.send(whole())
+            assert error.value.reason == reason
             patch.undo()
             assert await client.send(whole()) == b""
 
@@ -165,9 +174,34 @@ async def test_every_address_of_a_name_is_tried(world: World, blackhole: tuple[s
                     async with world.client("tcp://engine:1", version="1.44", timeout=clocks) as client:
                         assert await client.send(whole()) == b"here"
         with Resolving(world, dead, dead):
-            assert "connection refused" in await refused(world, "tcp://engine:1")
+            assert "connection refused" in await refused(world, "tcp://engine:1", "refused")
         with Resolving(world):
-            assert "the host name has no address" in await refused(world, "tcp://engine:1")
+            assert "the host name has no address" in await refused(world, "tcp://engine:1", "unknown-host")
+
+
+@pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")
+@scenario
+async def test_connect_clock_while_a_name_is_looked_up(world: World) -> None:
+    """In the worlds that can give it up, which is at once; without a clock it takes its time."""
+
+    async def forever(*args: Any, **kwargs: Any) -> None:
+        try:
+            await asyncio.sleep(600) if world.name == "asyncio" else await trio.sleep(600)
+        finally:
+            given_up.append(True)
+
+    given_up: list[bool] = []
+    if world.name != "blocking":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asyncio.BaseEventLoop, "getaddrinfo", forever)
+            patch.setattr(trio.socket, "getaddrinfo", forever)
+            async with world.client("tcp://engine:1", version="1.44", timeout=Timeouts(connect=0.05)) as client:
+                with pytest.raises(Timeout, match="connect clock"):
+                    await client.send(whole())
+                assert given_up == [True]
+    with Peer(answers(ok(b"here")), tcp=True) as peer, Resolving(world, ("127.0.0.1", int(peer.host.split(":")[2]))):
+        async with world.client("tcp://engine:1", version="1.44", timeout=Timeouts(connect=None)) as client:
+            assert await client.send(whole()) == b"here"
 
 
 @scenario
@@ -454,6 +488,35 @@ def test_a_refusal_after_a_broken_pipe_is_read_to_its_end() -> None:
         with pytest.raises(APIError) as error:
             client.send(whole("POST", body=body()))
         assert (error.value.status, error.value.message) == (413, "too large")
+
+
+def test_what_broke_an_upload_is_told() -> None:
+    client_reads, deaf, over = threading.Event(), threading.Event(), threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield b"x"
+        assert deaf.wait(10)
+        yield b"y"
+
+    class Stepping(sync_driver.Client):
+        def perform(self, effect: Any) -> Any:
+            if isinstance(effect, Wait) and not effect.write:
+                client_reads.set()
+            return super().perform(effect)
+
+    def script(talk: Talk) -> None:
+        talk.head()
+        talk.deafen()
+        deaf.set()
+        assert client_reads.wait(10)
+        talk.half_close()
+        assert over.wait(10)
+
+    with Peer(script) as peer, Stepping(peer.host, version="1.44") as client:
+        with pytest.raises(ConnectionLost, match=r"without an answer \(Broken pipe\)$") as lost:
+            client.send(whole("POST", body=body()))
+        over.set()
+        assert isinstance(lost.value.__cause__, BrokenPipeError)
 
 
 # --- fork ------------------------------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ def test_an_open_session(way: tuple[Any, dict[str, Any]]) -> None:
     ):
 
         def child() -> None:
-            for use in (lambda: session.send(b"child"), lambda: next(session), session.send_eof):
+            batches = session.batches()
+            for use in (lambda: session.send(b"child"), lambda: next(session), session.send_eof, lambda: next(batches)):
                 with pytest.raises(ConnectionLost, match="forked"):
                     use()
             with pytest.raises(ConnectionLost, match="forked"):

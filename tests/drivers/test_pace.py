@@ -37,6 +37,8 @@ def receive(pace: Pace, clock: Clock, after: float, count: int = 100) -> float:
 
 
 def test_a_busy_stream_rests(clock: Clock) -> None:
+    at_once = Pace(LATENCY)
+    assert [receive(at_once, clock, 0) for _ in range(5)] == [0.0] * 4 + [LATENCY]
     pace = Pace(LATENCY)
     clock.now += 10
     rests = [receive(pace, clock, LATENCY / 10) for _ in range(20)]
@@ -60,4 +62,5 @@ def test_a_silence_ends_it(clock: Clock) -> None:
 
 def test_much_at_once_need_not_gather(clock: Clock) -> None:
     pace = Pace(LATENCY)
-    assert {receive(pace, clock, 0, 200_000) for _ in range(50)} == {0.0}
+    assert {receive(pace, clock, 0, 65536) for _ in range(50)} == {0.0}
+    assert {receive(pace, clock, 0, 65535) for _ in range(50)} == {0.0, LATENCY}

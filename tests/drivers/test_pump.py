@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dockerwire import Client, Frame, StreamError, Truncated, pump
+from dockerwire import Client, ConnectionLost, Frame, StreamError, Truncated, pump
 from tests.support.exchanges import chunked, chunks, documents, frame, frames
 from tests.support.peers import Peer, Talk, answers
 
@@ -237,6 +237,28 @@ def test_errors(tmp_path: Path) -> None:
 
     pumping(script, use)
     assert (tmp_path / "out").read_bytes() == b"ab"
+
+
+def test_a_connection_that_breaks(tmp_path: Path) -> None:
+    """That is no end, though one which another thread makes is."""
+    written = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED + chunked(frame(1, b"a"))[:-5])
+        assert written.wait(10)
+        talk.reset()
+
+    with (
+        Peer(script, tcp=True) as peer,
+        Client(peer.host, version="1.44") as client,
+        client.stream(frames(tty=False)) as stream,
+        (tmp_path / "out").open("wb") as out,
+    ):
+        assert pump(stream, out, max_items=1) == (1, 1)
+        written.set()
+        with pytest.raises(ConnectionLost, match="the connection broke"):
+            pump(stream, out)
 
 
 def test_nobody_reads(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from dockerwire import (
     UnsupportedVersion,
     api,
 )
+from dockerwire.drivers.connection import RECEIVE_SIZE
 from dockerwire.testing import Engine
 from dockerwire.wire.request import Bound
 from tests.support.exchanges import chunked, documents, frames, whole
@@ -51,11 +53,17 @@ async def test_nothing_is_opened_before_the_first_request(world: World) -> None:
 
 
 @scenario
-async def test_host_header_over_tcp(world: World) -> None:
+async def test_the_address_is_in_what_is_asked_over_tcp(world: World) -> None:
     with Peer(answers(ok()), tcp=True) as peer:
-        async with world.client(peer.host, version="1.44") as client:
-            await client.send(whole())
-        assert len(peer.requests) == 1
+        for path in ("", "/behind/a/proxy"):
+            async with world.client(peer.host + path, version="1.44") as client:
+                await client.send(whole())
+                asked = peer.requests[-1]
+                assert asked.target == f"{path}/v1.44/whole"
+                assert asked.headers["host"] == peer.host.removeprefix("tcp://")
+                sock = client._core._idle[0].sock
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.parametrize(("answer", "message"), [(JSON_404, "no such thing"), (PLAIN_404, "no page\n")])
@@ -194,6 +202,7 @@ async def test_nothing_is_retried(world: World, method: str, part: bytes, kind: 
                 await client.send(whole(method))
             if isinstance(lost.value, ConnectionLost):
                 assert lost.value.phase == "head"
+                assert str(lost.value) == "the engine closed the connection without an answer"
         assert len(peer.requests) == 1
         assert peer.connections == 1
 
@@ -571,6 +580,7 @@ async def test_much_progress_during_the_upload(world: World) -> None:
             world.client(peer.host, version="1.44") as client,
             client.stream(documents(body=[bytes(1_000_000)] * 8)) as items,
         ):
+            assert 0 < items._incoming.received <= 1024 * 1024 + RECEIVE_SIZE
             assert [item async for item in items] == ["x" * 999] * 3000
             assert items.ended == "framed"
 

@@ -213,6 +213,7 @@ async def test_programs_that_fail(world: World, ssh: FakeSSH, script: str, why: 
         for _ in range(2):
             with pytest.raises(ConnectError, match=why) as error:
                 await client.send(whole())
+            assert error.value.reason == "ssh"
             assert str(error.value).startswith("ssh://me@build.example")
             assert str(error.value).isprintable()
         with pytest.raises(ConnectError, match=why):
@@ -238,11 +239,13 @@ async def test_a_program_that_fails_later(world: World, ssh: FakeSSH) -> None:
 async def test_no_such_program(world: World, ssh: FakeSSH, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(ssh.bin))
     async with world.client("ssh://build.example", version="1.44") as client:
-        with pytest.raises(ConnectError, match="no program `ssh` on PATH"):
+        with pytest.raises(ConnectError, match="no program `ssh` on PATH") as error:
             await client.send(whole())
+        assert error.value.reason == "no-ssh"
         (ssh.bin / "ssh").touch(0o644)
-        with pytest.raises(ConnectError, match=r"`ssh`.*Permission denied"):
+        with pytest.raises(ConnectError, match=r"`ssh`.*Permission denied") as error:
             await client.send(whole())
+        assert error.value.reason == "no-ssh"
 
 
 @scenario
@@ -322,15 +325,23 @@ async def test_a_program_that_says_much(world: World, ssh: FakeSSH) -> None:
             with pytest.raises(ConnectError, match="exit code 255") as error:
                 await client.send(whole())
             assert len(str(error.value)) < 10_000
+        ssh.plays("head -c 60000 /dev/zero | tr '\\0' x >&2; echo the end >&2; exit 255")
+        async with world.client("ssh://build.example", version="1.44") as client:
+            with pytest.raises(ConnectError, match=r"xthe end$") as error:
+                await client.send(whole())
+            assert len(str(error.value)) < 2100
 
 
+@pytest.mark.parametrize(("script", "said"), [("echo gone >&2", "gone"), ("true", "it said nothing")])
 @scenario
-async def test_a_program_that_leaves_another_behind(world: World, ssh: FakeSSH, tmp_path: Path) -> None:
+async def test_a_program_that_leaves_another_behind(
+    world: World, ssh: FakeSSH, tmp_path: Path, script: str, said: str
+) -> None:
     """Which keeps stderr open, as a master of ssh's may: nobody waits for that."""
-    ssh.plays(f"sleep 600 < /dev/null > /dev/null & echo $! > {tmp_path}/pid; echo gone >&2; exit 255")
+    ssh.plays(f"sleep 600 < /dev/null > /dev/null & echo $! > {tmp_path}/pid; {script}; exit 255")
     async with world.client("ssh://build.example", version="1.44") as client:
         try:
-            with pytest.raises(ConnectError, match="gone"):
+            with pytest.raises(ConnectError, match=said):
                 await client.send(whole())
         finally:
             os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
@@ -340,13 +351,14 @@ async def test_a_program_that_leaves_another_behind(world: World, ssh: FakeSSH, 
 @pytest.mark.parametrize("kind", ["framed", "unframed"])
 @scenario
 async def test_a_program_that_ends_in_a_stream(world: World, ssh: FakeSSH, kind: str, code: int) -> None:
-    """That is an end where its exit code says so; else the connection was lost, and not the stream over."""
+    """That is an end where its exit code, which may come late, says so; else the connection was lost, not ended."""
     head = UPGRADED if kind == "unframed" else b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     one = frame(1, b"one")
     answer = head + (one if kind == "unframed" else chunked(one)[:-5])
     script = answer.decode("latin-1").replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
     script = "".join(c if c.isprintable() else f"\\{ord(c):03o}" for c in script)
-    ssh.plays(f"head -n 1 > /dev/null; printf '{script}'; echo 'Connection reset by peer' >&2; exit {code}")
+    late = "exec < /dev/null > /dev/null; sleep 0.1"
+    ssh.plays(f"head -n 1 > /dev/null; printf '{script}'; {late}; echo 'Connection reset by peer' >&2; exit {code}")
     async with (
         world.client("ssh://build.example", version="1.44") as client,
         client.stream(frames(tty=False)) if kind == "framed" else client.attach(attach()) as items,

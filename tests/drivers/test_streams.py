@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import selectors
@@ -26,6 +27,7 @@ from dockerwire import (
     Truncated,
     api,
 )
+from dockerwire.drivers import asyncio as asyncio_driver
 from dockerwire.drivers import connection, core
 from dockerwire.drivers import sync as sync_driver
 from dockerwire.drivers.core import Deadline, Wait
@@ -201,6 +203,26 @@ async def test_items_before_a_fault_come_first(world: World, cut: bytes, kind: t
 
 
 @scenario
+async def test_a_reset_amid_a_stream(world: World) -> None:
+    """Where little comes at a time."""
+    go_on = threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED + chunk(frame(1, b"a")))
+        assert go_on.wait(10)
+        talk.reset()
+
+    with Peer(script, tcp=True) as peer:
+        async with world.client(peer.host, version="1.44") as client, client.stream(frames(tty=False)) as items:
+            assert await anext(items) == Frame(1, b"a")
+            go_on.set()
+            with pytest.raises(ConnectionLost, match="the connection broke: Connection reset by peer") as lost:
+                await anext(items)
+            assert lost.value.phase == "body"
+
+
+@scenario
 async def test_a_refusal_is_raised_on_entering(world: World) -> None:
     with Peer(answers(JSON_404, ok(b"x"))) as peer:
         async with world.client(peer.host, version="1.44") as client:
@@ -243,9 +265,10 @@ async def test_after_the_block(world: World) -> None:
                 await anext(items)
 
 
+@pytest.mark.parametrize("idle", [None, 10.0])
 @pytest.mark.parametrize("by_batches", [(False, False), (False, True), (True, False)])
 @scenario
-async def test_two_readers_are_refused(world: World, by_batches: tuple[bool, bool]) -> None:
+async def test_two_readers_are_refused(world: World, by_batches: tuple[bool, bool], idle: float | None) -> None:
     """The first one goes on in its own way, whichever the other wanted."""
     go_on = threading.Event()
 
@@ -257,7 +280,7 @@ async def test_two_readers_are_refused(world: World, by_batches: tuple[bool, boo
 
     with Peer(script) as peer:
         async with (
-            world.client(peer.host, version="1.44") as client,
+            world.client(peer.host, version="1.44", timeout=Timeouts(idle=idle)) as client,
             client.stream(frames(tty=False)) as items,
         ):
             refused = []
@@ -272,6 +295,9 @@ async def test_two_readers_are_refused(world: World, by_batches: tuple[bool, boo
                         assert await anext(items) == Frame(1, b"a")
                 except RuntimeError as error:
                     refused.append(str(error))
+                    if world.name == "blocking":
+                        with pytest.raises(RuntimeError, match="is reading this stream"):
+                            items.receive_available()
                     go_on.set()
 
             await world.together(*(partial(read, way) for way in by_batches))
@@ -400,7 +426,6 @@ async def test_a_thousand_streams_left_early_leave_nothing(world: World) -> None
 @scenario
 async def test_a_timeout_around_a_stream(world: World) -> None:
     """asyncio.timeout, trio.move_on_after: what each loop has."""
-    import asyncio
     import sys
 
     import trio
@@ -439,8 +464,6 @@ class Cancelled(BaseException):
 
 async def cancelled_in_wait(world: World, client: Any, number: int, step: Callable[[], Any]) -> bool:
     """Run `step`, and cancel it in its `number`-th wait; whether it has so many."""
-    import asyncio
-
     import trio
 
     real = getattr(client, "_real", client)
@@ -556,6 +579,31 @@ async def test_closing_while_another_reads(world: World, what: str, tcp: bool) -
             await world.together(read, close)
         assert left.closed.acquire(timeout=10)
         await client.aclose()
+
+
+@scenario
+async def test_closing_the_client_closes_what_was_used_again(world: World) -> None:
+    """A stream on a connection that had been idle."""
+    with Peer(lambda talk: (talk.request(), talk.send(ok()), talk.request(), talk.send(CHUNKED), talk.rest())) as peer:
+        async with world.client(peer.host, version="1.44") as client:
+            await client.send(whole())
+            async with client.stream(frames(tty=False)) as items:
+                await client.aclose()
+                with pytest.raises(ConnectionLost, match="closed by this program"):
+                    await anext(items)
+        assert peer.connections == 1
+
+
+@scenario
+async def test_closing_a_stream_closes_its_connection(world: World) -> None:
+    """Also where the end was reached, and another request could have followed."""
+    with Peer(answers(CHUNKED + chunked(frame(1, b"a")))) as peer:
+        async with world.client(peer.host, version="1.44") as client:
+            async with client.stream(frames(tty=False)) as items:
+                assert [item async for item in items] == [Frame(1, b"a")]
+                await items.aclose()
+            assert not client._core._idle
+            assert not client._core._busy
 
 
 @scenario
@@ -703,3 +751,61 @@ def test_a_stream_is_freed_at_once() -> None:
             assert sys.implementation.name == "pypy" or gone() is None
         finally:
             gc.enable()
+
+
+@scenario
+async def test_a_stream_that_is_dropped_is_closed(world: World) -> None:
+    """Without a word of the interpreter's, which would find a socket that nobody has closed."""
+    left = Left()
+    with Peer(left) as peer:
+        async with world.client(peer.host, version="1.44") as client:
+            stream = client.stream(frames(tty=False))
+            await stream.__aenter__()
+            assert await anext(stream) == Frame(1, b"a")
+            del stream
+            gc.collect()
+            assert left.closed.acquire(timeout=10)
+            assert not client._core._busy
+
+
+def test_what_nobody_waits_for_keeps_no_loop_busy() -> None:
+    """Bytes that have come in asyncio, and may stay where they are."""
+    go_on, sent = threading.Semaphore(0), threading.Event()
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(CHUNKED)
+        for data in (b"a", b"b"):
+            assert go_on.acquire(timeout=10)
+            talk.send(chunk(frame(1, data)))
+        sent.set()
+        talk.rest()
+
+    class Counting(selectors.DefaultSelector):
+        turns = 0
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            self.turns += 1
+            return super().select(timeout)
+
+    async def main() -> None:
+        async with (
+            asyncio_driver.Client(peer.host, version="1.44") as client,
+            client.stream(frames(tty=False)) as items,
+        ):
+            go_on.release()
+            assert await anext(items) == Frame(1, b"a")
+            go_on.release()
+            assert sent.wait(10)
+            before = selector.turns
+            await asyncio.sleep(0.1)
+            assert selector.turns < before + 10
+            assert await anext(items) == Frame(1, b"b")
+
+    selector = Counting()
+    with Peer(script) as peer:
+        loop = asyncio.SelectorEventLoop(selector)
+        try:
+            loop.run_until_complete(main())
+        finally:
+            loop.close()

@@ -992,6 +992,18 @@ async def test_connect_clock_in_a_handshake_without_end(world: World, certificat
 
 
 @scenario
+async def test_idle_clock_while_sending(world: World, certificates: Certificates, version: str) -> None:
+    """What the socket does not take is not piled up, nor tried again without end."""
+    over = threading.Event()
+    with tls_peer(certificates, version, lambda talk: over.wait(30)) as peer:
+        clocks = Timeouts(idle=0.1)
+        async with world.client(peer.host, tls=TLSConfig(ca=certificates.ca), version="1.44", timeout=clocks) as client:
+            with pytest.raises(Timeout, match="idle clock"):
+                await client.send(whole("POST", body=bytes(20_000_000)))
+        over.set()
+
+
+@scenario
 async def test_head_clock_while_a_record_comes(world: World, certificates: Certificates, version: str) -> None:
     """It runs out also where there is always something to read, and nothing that it says."""
     with tls_peer(certificates, version, a_long_record) as peer, pytest.MonkeyPatch.context() as patch:

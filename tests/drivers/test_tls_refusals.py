@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from dockerwire import Client, ConnectError, InsecureWarning, TLSConfig, TransportError, Truncated
+from dockerwire.drivers.connection import refused
+from dockerwire.wire.host import parse_host
 from tests.support.exchanges import whole
 from tests.support.peers import Peer, Script, Talk, answers, ok
 from tests.support.tls import Certificates, TlsTalk, over_tls, server_context
@@ -144,6 +146,28 @@ async def test_refused(world: World, certificates: Certificates, name: str) -> N
     assert error.value.reason == case.reason, error.value
     assert re.search(case.why, str(error.value)), str(error.value)
     assert peer.requests == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "names"),
+    [
+        ("plain", "WRONG_VERSION_NUMBER HTTP_REQUEST PACKET_LENGTH_TOO_LONG RECORD_LAYER_FAILURE UNKNOWN_PROTOCOL"),
+        (
+            "client-certificate",
+            (
+                "TLSV13_ALERT_CERTIFICATE_REQUIRED SSLV3_ALERT_BAD_CERTIFICATE SSLV3_ALERT_UNSUPPORTED_CERTIFICATE "
+                "SSLV3_ALERT_CERTIFICATE_REVOKED SSLV3_ALERT_CERTIFICATE_UNKNOWN SSLV3_ALERT_HANDSHAKE_FAILURE "
+                "TLSV1_ALERT_UNKNOWN_CA SSLV3_ALERT_CERTIFICATE_EXPIRED"
+            ),
+        ),
+        ("tls", "UNKNOWN_CA TLSV1_ALERT_INTERNAL_ERROR NO_SHARED_CIPHER"),
+    ],
+)
+def test_what_other_openssls_say(reason: str, names: str) -> None:
+    for name in names.split():
+        error = ssl.SSLError(1, "of OpenSSL")
+        error.reason = name
+        assert refused(parse_host("tcp://engine:2376"), error).reason == reason, name
 
 
 @scenario

@@ -151,10 +151,11 @@ async def test_an_inspect_that_fails_leaves_nothing(world: World, inspect: bytes
     reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with Peer(engine_that_does_not_tell(reply, inspect)) as peer:
         async with world.client(peer.host, version="1.44") as client:
-            with pytest.raises(Exception, match=operation):
+            with pytest.raises(Exception, match=operation) as failed:
                 async with client.stream(api.container_logs("c", **LOGS)):
                     pass
             assert not client._core._busy
+            assert failed.tb  # so it was closed, and not just freed
 
 
 @scenario

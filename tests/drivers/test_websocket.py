@@ -362,7 +362,7 @@ async def test_a_message_that_was_begun_is_ended(world: World) -> None:
                 world.client(peer.host, version="1.44") as client,
                 client.attach(attach(), timeout=Timeouts(idle=0.2)) as session,
             ):
-                with pytest.raises(Timeout):
+                with pytest.raises(Timeout, match=r"^the idle clock"):
                     await session.send(data)
                 session._incoming._idle = 10
                 stuck.set()
@@ -396,7 +396,7 @@ async def test_a_reader_that_owes_keeps_its_clock(world: World) -> None:
             world.client(peer.host, version="1.44") as client,
             client.attach(attach(), timeout=Timeouts(idle=0.2)) as session,
         ):
-            with pytest.raises(Timeout):
+            with pytest.raises(Timeout, match=r"^the idle clock"):
                 await session.send(bytes(5_000_000))
             with pytest.raises(Timeout, match=r"the idle clock ran out after 0.2 s"):
                 await anext(session)

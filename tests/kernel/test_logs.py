@@ -445,6 +445,16 @@ def test_a_timestamp_may_not_go_over_the_end_of_its_frame(kernel: ModuleType) ->
     assert (fault.kind, fault.offset) == ("Malformed", 8)
 
 
+def test_a_timestamp_at_its_limit_and_one_over(kernel: ModuleType) -> None:
+    """Digits beyond nine mean nothing, but stand for something all the same."""
+    stamp = NOON[:-1] + (64 - len(NOON)) * b"0" + b"Z"
+    assert one_outcome(kernel.LogDecoder, frame(1, stamp + b" x\n")) == Outcome([record(1, b"x", NOON_NS)], None)
+    records, fault, _ = one_outcome(kernel.LogDecoder, frame(1, stamp[:-1] + b"0Z x\n"))
+    assert records == []
+    assert fault is not None
+    assert (fault.kind, fault.offset) == ("Malformed", 8)
+
+
 # Details
 
 

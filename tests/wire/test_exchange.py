@@ -398,6 +398,18 @@ def test_framings(name: str, kernel: ModuleType) -> None:
             assert result.items == ([Frame(1, b"one\n")] if body not in (b"", chunked()) else [])
 
 
+def test_a_whole_answer_of_parts_large_and_small(kernel: ModuleType) -> None:
+    """However it came, it is put together in its order."""
+    parts = [bytes((65 + number,)) * size for number, size in enumerate((3, 4096, 4095, 1, 9000, 5000, 2))]
+    for framing, body in (("Transfer-Encoding: chunked", chunked(*parts)), ("X: y", b"".join(parts))):
+        made = exchange(whole(), kernel=kernel)
+        outcome(made, [f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode(), *in_pieces(body, 5000)])
+        assert made.result() == b"".join(parts)
+        made = exchange(whole(), kernel=kernel)
+        outcome(made, [OK + b"\r\n", *parts])
+        assert made.result() == b"".join(parts)
+
+
 @pytest.mark.parametrize("name", [name for name, row in FRAMINGS.items() if row[3] == "framed"])
 def test_what_comes_after_the_end(name: str, kernel: ModuleType) -> None:
     """Bytes after the end are no part of the answer, and the connection is not used again."""
@@ -709,7 +721,7 @@ def test_a_body_that_ends_inside_an_item(request_: Any, body: bytes, items: list
     for data in (OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(body), OK + b"\r\n" + body):
         for pieces in ([data], list(in_pieces(data, 1))):
             made = exchange(request_, kernel=kernel)
-            result = outcome(made, pieces)
+            result = outcome(made, pieces, eof=b"chunked" not in data)  # else it is told at once, and not by the end
             assert result.items == items
             assert isinstance(made.error, (Truncated, Malformed))
             assert (result.ended, result.reusable) == (None, False)
