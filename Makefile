@@ -38,8 +38,9 @@ SOAKS := vectors:10 kernels_agree:200 answers:200 hostile_peers:20 linear_time:1
 # What `make mutants` changes, at every so-many-th place, and the tests that are to notice; not those that take minutes.
 EVERY ?= 5
 MUTATED := $(addprefix dockerwire.,wire.framing wire.heads wire.exchange wire.decoders kernel.backend_python)
-BITING := tests/wire $(addprefix tests/kernel/test_,chunked.py documents.py face.py frames.py logs.py timestamps.py \
-	columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
+BITING := tests/wire tests/drivers/test_documents.py $(addprefix tests/kernel/test_,chunked.py documents.py face.py frames.py \
+	logs.py timestamps.py columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
+DRIVERS := $(addprefix dockerwire.drivers.,core connection steps pace awaiting sync asyncio trio pump taped)
 
 .PHONY: demo test test-engines lint pins docs reliability soak mutants fuzz bench bench-layers bench-quick clean
 
@@ -74,6 +75,7 @@ fuzz:
 
 mutants: $(VENV)/test.stamp
 	DOCKERWIRE_KERNEL=python $(BIN)/python tools/mutants.py --every $(EVERY) --seconds 20 $(MUTATED) -- $(BITING)
+	$(BIN)/python tools/mutants.py --every $(EVERY) --seconds 20 $(DRIVERS) -- tests/drivers tests/test_context.py -k "not cffi"
 
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple, cast
 import coverage
 import pytest
 
-HANGS = 20.0  # seconds more than its tests took before
+HANGS = 10.0  # seconds more than a test took before
 _SWAPS: dict[type, type] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -97,7 +97,7 @@ def _owners(body: list[ast.stmt], path: tuple[str, ...]) -> Iterator[tuple[tuple
             if statement.name != "__repr__":
                 yield (*path, statement.name), statement
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            if statement.targets[0].id != "__all__":
+            if statement.targets[0].id not in ("__all__", "__slots__"):
                 yield (*path, statement.targets[0].id), statement
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and not path:
             yield (statement.target.id,), statement
@@ -122,8 +122,9 @@ def _nodes(top: ast.AST) -> Iterator[tuple[ast.AST, ast.AST, str, int | None]]:
             yield child, top, field, index
             if isinstance(child, ast.Raise):
                 continue  # the words of an error
-            if isinstance(child, ast.Call) and getattr(child.func, "id", "") == "cast":
-                yield from ((a, child, "args", i) for i, a in enumerate(child.args) if i)
+            called = getattr(child.func, "id", "") if isinstance(child, ast.Call) else ""
+            if called in ("cast", "TypeVar"):  # the type, or the name
+                yield from ((a, child, "args", i) for i, a in enumerate(cast("ast.Call", child).args) if i)
                 continue
             yield from _nodes(child)
 
@@ -301,7 +302,7 @@ class Bench:
                 self.tracing = coverage.Coverage(data_file=None, config_file=False, include=self._files())
                 self.tracing.set_option("run:concurrency", ["thread"])
                 took = {}
-                for nodeid, passed, seconds in self._run(list(items.values())):
+                for nodeid, passed, seconds in self._run([(item, None) for item in items.values()]):
                     if passed:
                         took[nodeid] = seconds
                 data = self.tracing.get_data()
@@ -323,17 +324,21 @@ class Bench:
         return [str(sys.modules[name].__file__) for name in self.trees]
 
     def _quiet(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it to themselves
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
 
-    def _run(self, items: list[pytest.Item]) -> Iterator[tuple[str, bool, float]]:
-        for item, following in zip(items, [*items[1:], None], strict=True):
+    def _run(self, tests: list[tuple[pytest.Item, float | None]]) -> Iterator[tuple[str, bool, float]]:
+        """Each with the seconds that it took before, where that is known: if it hangs, this process ends."""
+        following = [item for item, _ in tests[1:]]
+        for (item, took), after in zip(tests, [*following, None], strict=True):
             self.failed = False
+            if took is not None:
+                signal.setitimer(signal.ITIMER_REAL, HANGS + 3 * took)
             begun = time.perf_counter()
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
             yield item.nodeid, not self.failed, time.perf_counter() - begun
 
     def _tests(self, mutant: Mutant, known: dict[str, Known], items: dict[str, pytest.Item]) -> list[Any]:
@@ -376,12 +381,14 @@ class Bench:
             killer = "it does not load"
             try:
                 live(mutant, self.trees[mutant.module])
-                killer = next((nodeid for nodeid, passed, _ in self._run([t for t, _ in tests]) if not passed), "")
+                killer = next((nodeid for nodeid, passed, _ in self._run(tests) if not passed), "")
             finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
                 os.write(write, killer.encode() or b"-")
                 os._exit(0)
         os.close(write)
-        return Running(mutant, pid, out, time.monotonic() + HANGS + 3 * sum(seconds for _, seconds in tests))
+        # Where a test hangs, its own alarm comes first, unless a child of it holds the pipe.
+        return Running(mutant, pid, out, time.monotonic() + 6 * (HANGS + sum(seconds for _, seconds in tests)))
 
     def _kill(self, one: Running) -> None:
         os.close(one.out)
@@ -392,7 +399,7 @@ class Bench:
         os.waitpid(one.pid, 0)
 
     def _end(self, one: Running, told: bool) -> None:
-        said = os.read(one.out, 65536).decode() if told else "it hangs"
+        said = (told and os.read(one.out, 65536).decode()) or "it hangs"
         self._kill(one)
         self.total += 1
         if said == "-":
