@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from dockerwire import Client, pump
+from dockerwire import Client, ConnectionLost, pump
+from dockerwire.drivers.sync import Stream
 from tests.support.exchanges import frame, frames
 from tests.support.peers import Peer, Talk
 from tests.support.worlds import WORLDS, World
@@ -131,3 +133,38 @@ def test_eight_threads_on_one_client() -> None:
         assert len(client._core._idle) <= 8
         targets = [asked.target for asked in peer.requests if "/number/" in asked.target]
         assert len(targets) == len(set(targets)) == 8 * calls
+
+
+def test_closing_by_another_thread_while_it_is_looked_for_more() -> None:
+    """What has the descriptor's number next is not read by who looks: not even where no GIL keeps the two apart."""
+    got: list[Any] = []
+
+    def script(talk: Talk) -> None:
+        talk.request()
+        talk.send(HEAD, chunked(frame(1, b"a"))[:-5])
+        talk.rest()
+
+    def look(stream: Stream[Any], begun: threading.Event) -> None:
+        with suppress(ConnectionLost):
+            while True:
+                begun.set()
+                got.extend(stream.receive_available())
+
+    with Peer(script) as peer, Client(peer.host, version="1.44") as client:
+        for _ in range(times(100)):
+            with client.stream(frames(tty=False)) as stream, ExitStack() as stack:
+                assert next(stream).data == b"a"
+                begun = threading.Event()
+                looker = threading.Thread(target=look, args=(stream, begun))
+                looker.start()
+                begun.wait(20)
+                stream.close()
+                pairs = [socket.socketpair() for _ in range(4)]
+                for mine, other in pairs:
+                    stack.enter_context(mine)
+                    stack.enter_context(other)
+                    mine.send(b"mine")
+                    other.send(b"other")
+                looker.join()
+                assert [end.recv(9, socket.MSG_DONTWAIT) for pair in pairs for end in pair] == [b"other", b"mine"] * 4
+    assert got == []

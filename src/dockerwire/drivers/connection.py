@@ -256,9 +256,11 @@ class Connection:
         if type(self.sock) is not socket.socket or not isinstance(select.poll, BuiltinFunctionType):
             return None  # it receives in a way of its own, or somebody else is to wait (as with gevent's patches)
         if self.direct is None:
-            self.direct = exchange.direct(self.sock.fileno(), RECEIVE_SIZE, pending)
-        if self.closed and self.direct is not None:
-            self.direct.close()  # another thread may have closed this before there was that to be closed
+            direct = exchange.direct(self.sock.fileno(), RECEIVE_SIZE, pending)
+            with self._lock:
+                self.direct = direct
+                if self.closed and direct is not None:
+                    direct.close()  # another thread has closed this before there was that to be closed
         return self.direct
 
     def receive_direct(self, direct: Receiver) -> int:

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """What goes through the columns of a batch, compiled: the twin of ``columns_python.py``, which says what each does.
 
 And what Python cannot do: Arrow's C data interface. The layouts of its three structs are an ABI that never changes

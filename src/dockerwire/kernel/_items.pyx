@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The compiled twin of the two classes in ``items.py``, which says what they are."""
 
 cimport cython
@@ -123,7 +123,7 @@ cdef describe(item, bytes name, bytes value, PyMemberDef *member):
     cdef type described = type(item)
     cdef PyTypeObject *cls = <PyTypeObject *> <void *> described
     cdef PyObject **words = <PyObject **> <void *> item
-    cdef Py_ssize_t at = 2  # behind the count of references and the class
+    cdef Py_ssize_t at = sizeof(PyObject) // sizeof(PyObject *)  # behind what every object has
     while words[at] != <PyObject *> <void *> value:
         at += 1
     member.name, member.type, member.offset, member.flags = name, T_OBJECT_EX, at * sizeof(PyObject *), READONLY

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The compiled twin of the classes in ``pending.py``, which says what they are."""
 
 cimport cython
@@ -85,17 +85,22 @@ cdef class Pending:
     def __init__(self, fatal=lambda error: False):
         self.items, self.fatal = [], fatal
 
+    # One thread takes items, and any may ask how many there are. So it is what changes or looks at the list that is in
+    # a critical section (which is nothing where there is a GIL), and `next`, which every item goes through, is in none.
+
     def __len__(self):
-        return len(self.items) - self.at
+        with cython.critical_section(self):
+            return len(self.items) - self.at
 
     def extend(self, list items not None):
         self.put(items)
 
     cdef put(self, list items):
-        if self.at == len(self.items):
-            self.items, self.at = items, 0
-        else:
-            self.items += items
+        with cython.critical_section(self):
+            if self.at == len(self.items):
+                self.items, self.at = items, 0
+            else:
+                self.items += items
 
     @cython.boundscheck(False)
     @cython.wraparound(False)
@@ -115,7 +120,8 @@ cdef class Pending:
             return self.reader(item)
         except Exception as error:
             if self.fatal(error):
-                self.items, self.at = [], 0
+                with cython.critical_section(self):
+                    self.items, self.at = [], 0
             if isinstance(error, (StopIteration, StopAsyncIteration)):
                 raise RuntimeError(f"what reads the documents raised {type(error).__name__}") from error
             raise
@@ -150,13 +156,14 @@ cdef class Pending:
             end += 1
         if end == self.at and end < len(items):
             self.next()
-        if self.at == 0 and end == len(items):
-            self.items = []
-            return items
-        taken = items[self.at:end]
-        del items[:end]
-        self.at = 0
-        return taken
+        with cython.critical_section(self):
+            if self.at == 0 and end == len(items):
+                self.items = []
+                return items
+            taken = items[self.at:end]
+            del items[:end]
+            self.at = 0
+            return taken
 
 
 @cython.final

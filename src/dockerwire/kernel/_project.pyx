@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The compiled twin of `Projector` in ``project.py``, which says what it is."""
 
 from cpython cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer

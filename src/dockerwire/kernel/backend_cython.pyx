@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The C core for CPython. Decoders are objects for one thread at a time."""
 # No list comprehensions here and in the other modules: where there is no memory for the list to grow, what Cython 3.3
 # makes of them lets go of the item twice.

@@ -45,7 +45,8 @@ cdef class Receiver:
         self.chunked, self.decoder, self.pending, self.told = chunked, decoder, pending, told
 
     def close(self):
-        self.descriptor = -1
+        with cython.critical_section(self):  # where there is no GIL: not between a look at it and the receive
+            self.descriptor = -1
 
     def receive(self, bint wait):
         cdef unsigned char data[ROOM]
@@ -66,15 +67,18 @@ cdef class Receiver:
                 if system.errno != system.EINTR:
                     PyErr_SetFromErrno(OSError)
                 PyErr_CheckSignals()
-        # From here on no other thread runs, and no handler of a signal: nothing that was received can be lost.
-        while True:
-            length = recv(self.descriptor, data, self.size, MSG_DONTWAIT)
-            if length >= 0 or system.errno != system.EINTR:
-                break
-        if length < 0:
-            if system.errno == system.EAGAIN:
-                return 0
-            PyErr_SetFromErrno(OSError)
+        # From here on the GIL is kept, and no handler of a signal runs: nothing that was received can be lost.
+        with cython.critical_section(self):
+            if self.descriptor < 0:  # since it was looked at
+                return -1
+            while True:
+                length = recv(self.descriptor, data, self.size, MSG_DONTWAIT)
+                if length >= 0 or system.errno != system.EINTR:
+                    break
+            if length < 0:
+                if system.errno == system.EAGAIN:
+                    return 0
+                PyErr_SetFromErrno(OSError)
         self.torn = True  # until it is clear that nothing is left to be done
         if length == 0:
             self.eof = True
