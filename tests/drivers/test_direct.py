@@ -135,7 +135,7 @@ def test_a_second_reader_that_is_refused_changes_nothing() -> None:
         assert next(stream).message == b"x"
 
         def other() -> None:
-            while not stream._incoming.receiving:
+            while not stream._incoming.connection.in_use:
                 time.sleep(0.001)
             with pytest.raises(RuntimeError, match="is reading this stream"):
                 next(stream.batches())

@@ -294,7 +294,7 @@ async def test_closing_while_another_sends(world: World, what: str) -> None:
                     await session.send(bytes(20_000_000))
 
             async def close() -> None:
-                while world.name == "blocking" and not connection._users:  # a thread that is about to wait
+                while world.name == "blocking" and not connection.in_use:  # a thread that is about to wait
                     done.wait(0.001)
                 await (session.aclose() if what == "session" else client.aclose())
 

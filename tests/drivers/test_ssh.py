@@ -151,7 +151,7 @@ async def test_closed_while_another_reads(world: World, ssh: FakeSSH) -> None:
                     await anext(session)
 
             async def close() -> None:
-                while world.name == "blocking" and not connection._users:  # a thread that is about to wait
+                while world.name == "blocking" and not connection.in_use:  # a thread that is about to wait
                     done.wait(0.001)
                 await client.aclose()
 

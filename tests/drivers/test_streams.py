@@ -572,7 +572,7 @@ async def test_closing_while_another_reads(world: World, what: str, tcp: bool) -
                 if world.name == "blocking":
                     (connection,) = real._busy
                     assert waiting.wait(10)
-                    while not connection._users:  # a thread that is about to wait
+                    while not connection.in_use:  # a thread that is about to wait
                         threading.Event().wait(0.001)
                 await (items.aclose() if what == "stream" else client.aclose())
 

@@ -708,7 +708,7 @@ async def test_closed_while_it_is_used(world: World, certificates: Certificates,
                     await (anext(session) if doing == "reading" else session.send(bytes(100_000_000)))
 
             async def close() -> None:
-                while world.name == "blocking" and not connection._users:  # a thread that is about to wait
+                while world.name == "blocking" and not connection.in_use:  # a thread that is about to wait
                     done.wait(0.001)
                 await client.aclose()
 

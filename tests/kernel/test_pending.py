@@ -176,7 +176,8 @@ def test_items(twin: ModuleType) -> None:
     waiting = twin.Pending()
     more: list[Any] = [[1, 2], [], [3, StreamError("x"), 4], KeyError("lost"), [5], StopIteration()]
 
-    def refill() -> None:
+    def refill(said: object) -> None:
+        assert said is None
         came = more.pop(0)
         if isinstance(came, list):
             waiting.extend(came)
@@ -192,6 +193,40 @@ def test_items(twin: ModuleType) -> None:
     with pytest.raises(KeyError):
         next(items)
     assert list(items) == [5]
+
+
+def test_items_that_are_received(twin: ModuleType) -> None:
+    """Of what receives them it is told what it said, before anything is taken, but not of a few bytes."""
+    waiting = twin.Pending()
+    lost = KeyError("lost")
+    # What receiving says or raises, and the items that come by it.
+    more: list[Any] = [(5, [1]), (0, []), (9, [2, 3]), (4097, [4]), (-3, [5]), (-1, []), (lost, []), (lost, [6])]
+    told: list[Any] = []
+
+    def receive() -> int:
+        says, items = more.pop(0)
+        waiting.extend(items)
+        if says is lost:
+            raise lost
+        return int(says)
+
+    def refill(said: object) -> Any:
+        told.append(said)
+        if said is lost:
+            raise lost
+        if not more and not len(waiting):
+            raise StopIteration
+        return None if len(waiting) else receive
+
+    items = twin.Items(waiting, refill)
+    assert [next(items) for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert told == [None, None, 0, None, 4097, None, -3]
+    del told[:]
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            next(items)
+    assert told == [None, -1, lost, None, lost]
+    assert list(items) == [6]
 
 
 def read(text: Any) -> Any:

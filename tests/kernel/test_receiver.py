@@ -87,6 +87,53 @@ def same(case: Case, pieces: Iterable[bytes], plain: bool = False) -> None:
         assert line.receiver.eof
 
 
+def test_of_a_quiet_stream(line: Line) -> None:
+    """What comes after a wait is received; what is there already, or comes as soon as `least`, is left to others."""
+    line.receiver.least = 0.05
+    line.peer.sendall(coded([frame(1, b"a")])[:-5])
+    assert line.receiver.receive_quiet() == 0
+    assert line.receiver.receive(True) > 0
+    for data, pause in ((b"b", 0.2), (b"c", 0.0)):
+        sender = threading.Timer(pause, line.peer.sendall, [coded([frame(1, data)])[:-5]])
+        sender.start()
+        count = line.receiver.receive_quiet()
+        sender.join()
+        assert (count > 0) == (pause > 0)
+    assert line.receiver.receive(False) > 0
+    assert [item.data for item in line.items()] == [b"a", b"b", b"c"]
+    line.receiver.torn = True
+    assert line.receiver.receive_quiet() == 0
+    line.receiver.torn = False
+    assert line.receiver.close()
+    assert line.receiver.receive_quiet() == 0
+
+
+@pytest.mark.parametrize("last", [b"", b"more"])
+def test_closed_while_it_waits(line: Line, last: bytes) -> None:
+    """The descriptor stays until it has told so; nobody else receives meanwhile."""
+    found: list[Any] = []
+
+    def close() -> None:
+        while not line.receiver.waiting:
+            time.sleep(0.001)
+        found.append(line.receiver.receive_quiet())
+        found.append(line.receiver.close())
+        if last:
+            line.peer.sendall(coded([frame(1, last)])[:-5])
+        else:
+            line.sock.shutdown(socket.SHUT_RDWR)
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    said = line.receiver.receive_quiet()
+    thread.join()
+    assert (said, line.receiver.eof) == ((-3, False) if last else (-1, True))
+    assert found == [0, False]
+    assert not line.receiver.waiting
+    assert line.receiver.close()
+    assert b"".join(item.data for item in line.items()) == last
+
+
 @pytest.mark.untraced
 @pytest.mark.parametrize("plain", [False, True])
 @cases

@@ -174,8 +174,21 @@ class WatchedReceiver:
     def torn(self, torn: bool) -> None:
         self._receiver.torn = torn
 
+    @property
+    def least(self) -> float:
+        return float(self._receiver.least)
+
+    @least.setter
+    def least(self, least: float) -> None:
+        self._receiver.least = least
+
     def receive(self, wait: bool) -> int:
-        count: int = self._receiver.receive(wait)
+        return self._seen(self._receiver.receive(wait))
+
+    def receive_quiet(self) -> int:
+        return self._seen(self._receiver.receive_quiet())
+
+    def _seen(self, count: int) -> int:
         items: list[Any] = []
         while len(self._pending):
             try:

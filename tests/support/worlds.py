@@ -173,7 +173,9 @@ class BlockingWorld(World):
         over = threading.Event()
 
         def waits() -> bool:
-            return sys._current_frames()[main].f_code in waiting
+            return sys._current_frames()[main].f_code in waiting or any(
+                type(thing).__name__ == "Receiver" and thing.waiting for thing in gc.get_objects()
+            )
 
         def interrupt() -> None:
             while not waits():

@@ -118,7 +118,7 @@ class Connection:
 
     def _let_go(self) -> None:
         """What closing means, once."""
-        if self._users and self._pid == os.getpid():
+        if self._pid == os.getpid() and (self._users or (self.direct is not None and not self.direct.close())):
             # Closing a descriptor wakes nobody, shutting it down does: in the process we were forked from, too.
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -126,11 +126,19 @@ class Connection:
             self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        """Once nobody uses them."""
+        """Once nobody uses them: if `direct` does, it tells when it has `left`."""
+        if self.direct is not None and not self.direct.close() and self._pid == os.getpid():
+            return
         self.unwatch()
-        if self.direct is not None:
-            self.direct.close()
         self.sock.close()
+
+    def left(self) -> None:
+        """`direct` is not used any more by who has not said so before: perhaps it was closed meanwhile."""
+        if self._pid != os.getpid():
+            raise _forked()
+        with self._lock:
+            if self.closed and not self._users:
+                self._close_descriptors()
 
     def remains(self) -> Callable[[], None]:
         """What closes it once it is gone itself. Nothing of it may be kept by this."""
@@ -138,8 +146,8 @@ class Connection:
 
     @property
     def in_use(self) -> bool:
-        """Whether somebody is between the beginning and the end of ``with connection:``."""
-        return self._users > 0
+        """Whether somebody is between the beginning and the end of ``with connection:``, or waits by `direct`."""
+        return self._users > 0 or (self.direct is not None and self.direct.waiting)
 
     def unwatch(self) -> None:
         """No loop watches the socket any more: else it would watch whatever gets its number next."""

@@ -229,7 +229,7 @@ class Incoming(Generic[E]):
         return self.take()
 
     def _read_now(self) -> None:
-        if self.receiving:
+        if self.receiving or (self.direct is not None and self.direct.waiting):
             raise read_already()
         self.receiving = True
         try:
@@ -257,7 +257,7 @@ class Incoming(Generic[E]):
     def read(self) -> None:
         """`more` where that is `plain`, by blocking: without steps, which cost as much as all else."""
         self.raise_if_over()
-        if self.receiving:
+        if self.receiving or (self.direct is not None and self.direct.waiting):
             raise read_already()
         self.receiving = True
         pace = self.pace
@@ -279,6 +279,34 @@ class Incoming(Generic[E]):
             raise lost(error) from error
         finally:
             self.receiving = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether `receive_quiet` may do."""
+        return (
+            self.direct is not None
+            and not self.receiving
+            and not self.exchange.columns
+            and (self.pace is None or not self.pace.rest)
+        )
+
+    def receive_quiet(self) -> Callable[[], int]:
+        """What receives once, by blocking, and is told to `left`: after a silence each call that it saves is felt."""
+        self.raise_if_over()
+        self.connection.check()
+        assert self.direct is not None
+        return self.direct.receive_quiet
+
+    def left(self, said: int | BaseException) -> None:
+        """What `receive_quiet` gave has said that, or raised it. Raises what is to be raised."""
+        if said:
+            self.connection.left()
+        if isinstance(said, OSError):
+            self.connection.check()
+            raise lost(said) from said
+        if isinstance(said, BaseException):
+            raise said
+        self.took(said)
 
     def first(self, data: Buffer) -> None:
         """`feed`, where the request may still be on its way, or the answer's head."""
@@ -364,6 +392,8 @@ class Incoming(Generic[E]):
         self.direct = self.connection.receiver(self.exchange, self.items)
         if self.direct is None:
             self._few = -1
+        else:
+            self.direct.least = 0.0 if self.pace is None else self.pace.latency
 
     def took(self, count: int) -> None:
         """`direct` has said that."""

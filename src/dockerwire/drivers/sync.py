@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ..wire.limits import DEFAULT_LIMITS, Limits
@@ -101,12 +101,18 @@ class Client(BlockingNamespaces):
         except StopIteration as stop:
             return cast(T, stop.value)
 
-    def _more(self, incoming: Incoming[Any]) -> None:
-        """Receive once, or be called again. Raises `Exhausted` at the end."""
-        if incoming.plain and type(self).perform is Client.perform:
+    def _more(self, incoming: Incoming[Any], quiet: bool = False) -> Callable[[], int] | None:
+        """Receive once, or be called again. Raises `Exhausted` at the end.
+
+        Where it may be `quiet`, perhaps give what does, while all that is to be done is to wait.
+        """
+        if not incoming.plain or type(self).perform is not Client.perform:
+            self._run(incoming.more())
+        elif not quiet or not incoming.quiet:
             incoming.read()
         else:
-            self._run(incoming.more())
+            return incoming.receive_quiet()
+        return None
 
     def perform(self, effect: Effect) -> Any:
         """Do what a step waits for, by blocking. What else blocks (gevent) says so in a subclass."""
@@ -202,21 +208,25 @@ class Stream(Opened[E]):
         return Items(self._incoming.items, self._refill)
 
     def __next__(self) -> E:
-        incoming = self._incoming
-        while not incoming.items:
-            self._refill()
-        return incoming.pop()
+        return next(self.__iter__())
 
-    def _refill(self) -> None:
-        """Have items to be taken one by one. Raises StopIteration at the end."""
+    def _refill(self, said: int | BaseException | None = None) -> Callable[[], int] | None:
+        """Have items to be taken one by one, or give what is to be called for them. Raises StopIteration at the end.
+
+        `said` is what that has said, or raised.
+        """
         incoming = self._incoming
         try:
+            if said is not None:
+                incoming.left(said)
             while True:
                 if incoming.exchange.columns:
                     incoming.one_by_one()
                 if incoming.items:
-                    return
-                self._client._more(incoming)
+                    return None
+                receive = self._client._more(incoming, quiet=said != 0)
+                if receive is not None:
+                    return receive
         except Exhausted:
             raise StopIteration from None
 

@@ -13,6 +13,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     READ_AT_ONCE = 8
+    FEW = 4096
 
 
 def find_stream(list items not None, int stream):
@@ -178,8 +179,18 @@ cdef class Items:
         return self
 
     def __next__(self):
-        while self.pending.at == len(self.pending.items):
-            self.refill()
+        said = None
+        while said is not None or self.pending.at == len(self.pending.items):
+            receive = self.refill(said)
+            said = None
+            if receive is not None:
+                try:
+                    said = receive()
+                except BaseException as error:
+                    self.refill(error)
+                    raise
+                if 0 < <Py_ssize_t> said <= FEW:
+                    said = None
         return self.pending.next()
 
 

@@ -131,8 +131,21 @@ class Receiver(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Do not use the descriptor any more."""
+    least: float
+    """Seconds that have to be waited for what a stream says, for it to be quiet."""
+    waiting: bool
+    """Whether `receive_quiet` is being called."""
+
+    def receive_quiet(self) -> int:
+        """As ``receive(True)``, for who has nothing to do before and after it but to take the items.
+
+        0 where nothing was received: it is called already, or `torn`, or closed, or something has come within `least`,
+        so that the stream is not quiet; and -3 where `close` was called meanwhile, whatever was received.
+        """
+        ...
+
+    def close(self) -> bool:
+        """Do not use the descriptor any more; false while `waiting`, which then ends by -1 or -3, or raises."""
         ...
 
 

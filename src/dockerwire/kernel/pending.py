@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, final
 __all__ = ["AsyncItems", "Items", "Pending", "Reader", "Screen", "find_stream"]
 
 
+FEW = 4096
+"""Bytes of one receive: so few are the sign of a quiet stream."""
+
 READ_AT_ONCE = 8
 """Documents of a list: many more are out of the processor's cache again before the first is used."""
 
@@ -130,9 +133,15 @@ class Pending:
 
 @final
 class Items:
-    """An iterator over `pending`, which calls `refill` when that is empty: it has more, or raises StopIteration."""
+    """An iterator over `pending`, which calls `refill` when that is empty: it has more, or raises StopIteration.
 
-    def __init__(self, pending: Pending, refill: Callable[[], None]) -> None:
+    Or it gives what is to be called once for more, `Receiver.receive_quiet`. What that says, or raises, is then told to
+    `refill`, but not that a few bytes came: nothing is between those and their items being taken.
+    """
+
+    def __init__(
+        self, pending: Pending, refill: Callable[[int | BaseException | None], Callable[[], int] | None]
+    ) -> None:
         self._pending = pending
         self._refill = refill
 
@@ -140,8 +149,18 @@ class Items:
         return self
 
     def __next__(self) -> Any:
-        while not self._pending:
-            self._refill()
+        said: int | None = None
+        while said is not None or not self._pending:
+            receive = self._refill(said)
+            said = None
+            if receive is not None:
+                try:
+                    said = receive()
+                except BaseException as error:
+                    self._refill(error)  # raises it, or what it means
+                    raise
+                if 0 < said <= FEW:
+                    said = None
         return self._pending.pop()
 
 

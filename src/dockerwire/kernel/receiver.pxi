@@ -1,6 +1,7 @@
 # A part of backend_cython.pyx: receiving and decoding in one call, for streams that say little at a time.
 
 from libc cimport errno as system
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport getpid
 from dockerwire.kernel._pending cimport Pending, find
 
@@ -25,6 +26,12 @@ cdef enum:
     SYSTEMERR = 3
 
 
+cdef double clock() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9
+
+
 @cython.final
 cdef class Receiver:
     cdef int descriptor
@@ -36,6 +43,9 @@ cdef class Receiver:
     cdef object told
     cdef readonly bint eof
     cdef public bint torn
+    cdef public double least
+    cdef readonly bint waiting
+    cdef bint closing
 
     def __init__(
         self, int descriptor, size_t size, ChunkedDecoder chunked, _ItemDecoder decoder not None,
@@ -46,27 +56,53 @@ cdef class Receiver:
 
     def close(self):
         with cython.critical_section(self):  # where there is no GIL: not between a look at it and the receive
-            self.descriptor = -1
+            self.closing = self.waiting
+            if not self.waiting:
+                self.descriptor = -1
+            return not self.waiting
 
     def receive(self, bint wait):
-        cdef unsigned char data[ROOM]
-        cdef pollfd watched
-        cdef Py_ssize_t length
-        cdef int found
         if self.torn:
             return -2
         if self.descriptor < 0 or self.pid != getpid():
             return -1
         if wait:
-            watched.fd, watched.events = self.descriptor, POLLIN
-            while True:
-                with nogil:
-                    found = poll(&watched, 1, -1)
-                if found >= 0:
-                    break
-                if system.errno != system.EINTR:
-                    PyErr_SetFromErrno(OSError)
-                PyErr_CheckSignals()
+            self.wait()
+        return self.now()
+
+    def receive_quiet(self):
+        cdef double begun
+        cdef Py_ssize_t count = 0
+        with cython.critical_section(self):
+            if self.waiting or self.torn or self.descriptor < 0 or self.pid != getpid():
+                return 0
+            self.waiting = True
+        try:
+            begun = clock()
+            self.wait()
+            if clock() - begun > self.least:
+                count = self.now()
+        finally:
+            with cython.critical_section(self):
+                self.waiting = False
+        return -3 if self.closing and count >= 0 else count
+
+    cdef wait(self):
+        cdef pollfd watched
+        cdef int found
+        watched.fd, watched.events = self.descriptor, POLLIN
+        while True:
+            with nogil:
+                found = poll(&watched, 1, -1)
+            if found >= 0:
+                break
+            if system.errno != system.EINTR:
+                PyErr_SetFromErrno(OSError)
+            PyErr_CheckSignals()
+
+    cdef Py_ssize_t now(self) except -100:
+        cdef unsigned char data[ROOM]
+        cdef Py_ssize_t length
         # From here on the GIL is kept, and no handler of a signal runs: nothing that was received can be lost.
         with cython.critical_section(self):
             if self.descriptor < 0:  # since it was looked at
