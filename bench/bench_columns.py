@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import statistics
 import struct
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -89,20 +88,6 @@ def test_stdout(benchmark):
     batch = whole("frames")
     assert benchmark(batch.stdout)
     benchmark.extra_info["ns_per_item"] = round(benchmark.stats["median"] / COUNT * 1e9)
-
-
-def in_threads(what: str, count: int, times: int) -> None:
-    """Each of `count` threads decodes all of it so many times."""
-
-    def run() -> None:
-        for _ in range(times):
-            columns(what, kernel.name)
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def main() -> None:

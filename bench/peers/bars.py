@@ -64,7 +64,7 @@ OTHERS = (
     ("imports", "`import dockerwire`", "over a bare Python", 35),
     ("imports", '`dockerwire.Client("unix:///x")`', "over a bare Python", 50),
     *(("memory", world, "grew by MiB", 2) for world in ("uvloop", "trio")),
-    *(("threads", what, "two × one", 1 / 1.7) for what in ("frames", "records")),
+    *(("threads", what, "two × one", 1 / 1.7) for what in ("frames, 1024 KiB at once", "records, 1024 KiB at once")),
 )
 # Of the same, against another row: which, ours, that, the column, at most so many times.
 AGAINST = tuple(

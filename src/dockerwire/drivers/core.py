@@ -72,7 +72,6 @@ R = TypeVar("R")
 _HELD_WHILE_SENDING = 1024 * 1024  # bytes of an answer taken in while the upload still goes on
 _NOTHING = memoryview(b"")  # one of them takes 300 bytes
 _NO_WAY_BACK = threading.Lock()  # what a stream has in the place of a lock of its own
-_FEW = 4096  # bytes of one receive: so few are the sign of a quiet stream
 _OWED_SECONDS = 0.05  # between two tries to write what answers a WebSocket's peer
 _GONE = (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
 
@@ -112,7 +111,7 @@ class Incoming(Generic[E]):
     )
 
     def __init__(self, exchange: Exchange[Any], connection: Connection, timeouts: Timeouts) -> None:
-        from ..kernel.pending import Pending
+        from ..kernel.pending import FEW, Pending
 
         self.exchange = exchange
         exchange.unread = True
@@ -143,7 +142,7 @@ class Incoming(Generic[E]):
         """Whether receiving is one call on the socket, with nothing to be said meanwhile and no clock that runs."""
         self.direct: Receiver | None = None
         """What receives and decodes in one, while what comes is little: `took` is to be told of it."""
-        self._few = _FEW if self.plain and not isinstance(exchange.request, Request) else -1
+        self._few = FEW if self.plain and not isinstance(exchange.request, Request) else -1
         """Bytes of a receive after which the next one is `direct`."""
         self._unsent = _NOTHING
         self._turn = threading.Lock() if isinstance(exchange.request, HijackRequest) else _NO_WAY_BACK
@@ -400,7 +399,7 @@ class Incoming(Generic[E]):
         if count > 0:
             if self.pace is not None:
                 self.pace.received(count)
-            if count > _FEW:
+            if count > self._few:
                 self.direct = None
         elif count == -1:
             self._settle()

@@ -15,7 +15,7 @@ __all__ = ["AsyncItems", "Items", "Pending", "Reader", "Screen", "find_stream"]
 
 
 FEW = 4096
-"""Bytes of one receive: so few are the sign of a quiet stream."""
+"""Bytes of one receive, at most: so few are the sign of a quiet stream."""
 
 READ_AT_ONCE = 8
 """Documents of a list: many more are out of the processor's cache again before the first is used."""
