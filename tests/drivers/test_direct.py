@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import select
+import signal
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -113,6 +117,113 @@ async def test_what_is_said_after_a_close(world: World, what: str) -> None:
             if world.name == "blocking":
                 with pytest.raises(ConnectionLost, match="closed by this program"):
                     stream.receive_available()
+
+
+def waits(stream: Any) -> None:
+    """Until another thread waits for what comes next."""
+    while not stream._incoming.direct.waiting:
+        time.sleep(0.001)
+
+
+def test_how_long_a_wait_is_a_silence(quiet: tuple[Quiet, Client, Any]) -> None:
+    """As long as a busy stream would rest: what comes sooner is told to the pace."""
+    script, client, stream = quiet
+    incoming = stream._incoming
+    incoming.receive_quiet()
+    assert incoming.direct.least == incoming.pace.latency > 0
+    incoming.pace.latency = incoming.direct.least = 60.0
+    script.talks[0].send(ITEM)
+    assert next(stream) == Frame(1, b"a")
+    assert incoming.pace._quick == 1
+    with client.stream(frames(tty=False), latency=0) as hasty:
+        next(hasty)
+        hasty._incoming.receive_quiet()
+        assert hasty._incoming.direct.least == 0
+
+
+def test_an_interrupt_and_a_close() -> None:
+    """Whoever was to close the descriptor is interrupted: whoever closes once more does it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(CHUNKED + ITEM)
+        with Client(ours, version="1.44") as client:
+            with client.stream(frames(tty=False)) as stream:
+                next(stream)
+
+                def close() -> None:
+                    waits(stream)
+                    time.sleep(0.05)
+                    _thread.interrupt_main()
+                    stream.close()
+
+                thread = threading.Thread(target=close)
+                thread.start()
+                with pytest.raises((KeyboardInterrupt, ConnectionLost)):
+                    next(stream)
+                thread.join()
+            assert ours.fileno() == -1
+
+
+def test_an_interrupt_leaves_no_cycle() -> None:
+    """A stream that nobody has any more is closed at once, not when cycles are looked for."""
+
+    def interrupted(client: Client) -> Any:
+        stream = client.stream(frames(tty=False)).__enter__()
+        next(stream)
+        connection = weakref.ref(stream._incoming.connection)
+
+        def interrupt() -> None:
+            while (held := connection()) is not None and not held.direct.waiting:  # type: ignore[union-attr]
+                time.sleep(0.001)
+            del held
+            time.sleep(0.05)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+        thread.join()
+        return connection
+
+    with Peer(Quiet()) as peer, Client(peer.host, version="1.44") as client:
+        gc.disable()
+        try:
+            assert interrupted(client)() is None
+        finally:
+            gc.enable()
+
+
+def test_a_connection_that_is_kept_is_not_received_from(quiet: tuple[Quiet, Client, Any]) -> None:
+    """By one that reads a stream which has ended meanwhile: what comes next is the answer to another request."""
+    script, client, stream = quiet
+    incoming = stream._incoming
+    receive = incoming.receive_quiet()
+    script.talks[0].send(b"0\r\n\r\n")
+    assert list(stream) == []
+    client._core.release(incoming)
+    assert not incoming.connection.closed
+    script.talks[0].send(ITEM)
+    assert receive() == 0
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_of_a_process_where_a_thread_reads(quiet: tuple[Quiet, Client, Any]) -> None:
+    script, _, stream = quiet
+
+    def child() -> None:
+        for read in (lambda: next(stream), stream.receive_available, lambda: next(stream.batches())):
+            with pytest.raises(ConnectionLost, match="forked"):
+                read()
+
+    thread = threading.Thread(target=next, args=(stream,))
+    thread.start()
+    waits(stream)
+    in_a_child(child)
+    script.talks[0].send(ITEM)
+    thread.join()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

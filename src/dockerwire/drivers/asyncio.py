@@ -64,7 +64,7 @@ class _Reader:
     def begin(self, incoming: Incoming[Any]) -> asyncio.Future[None]:
         """Receive once: done when that is, or when the stream has met what is to be raised."""
         if incoming.receiving or (self._waiter is not None and not self._waiter.done()):
-            raise read_already()
+            raise read_already(incoming.connection)
         if incoming.connection.closed or self._pid != os.getpid():
             with incoming.connection:
                 pass
@@ -77,7 +77,7 @@ class _Reader:
     async def begin_rested(self, incoming: Incoming[Any], pace: Pace) -> None:
         """`begin`, after letting bytes gather."""
         if incoming.receiving:
-            raise read_already()
+            raise read_already(incoming.connection)
         incoming.receiving = True
         try:
             await asyncio.sleep(pace.rest)

@@ -115,6 +115,8 @@ class Connection:
             if not self.closed:
                 self.closed = True
                 self._let_go()
+            elif not self._users:  # whoever was to do it may have been interrupted
+                self._close_descriptors()
 
     def _let_go(self) -> None:
         """What closing means, once."""
@@ -135,7 +137,7 @@ class Connection:
     def left(self) -> None:
         """`direct` is not used any more by who has not said so before: perhaps it was closed meanwhile."""
         if self._pid != os.getpid():
-            raise _forked()
+            return  # the lock may be held by a thread that is not here
         with self._lock:
             if self.closed and not self._users:
                 self._close_descriptors()

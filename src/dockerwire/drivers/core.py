@@ -229,7 +229,7 @@ class Incoming(Generic[E]):
 
     def _read_now(self) -> None:
         if self.receiving or (self.direct is not None and self.direct.waiting):
-            raise read_already()
+            raise read_already(self.connection)
         self.receiving = True
         try:
             if self.plain:
@@ -257,7 +257,7 @@ class Incoming(Generic[E]):
         """`more` where that is `plain`, by blocking: without steps, which cost as much as all else."""
         self.raise_if_over()
         if self.receiving or (self.direct is not None and self.direct.waiting):
-            raise read_already()
+            raise read_already(self.connection)
         self.receiving = True
         pace = self.pace
         try:
@@ -291,21 +291,24 @@ class Incoming(Generic[E]):
 
     def receive_quiet(self) -> Callable[[], int]:
         """What receives once, by blocking, and is told to `left`: after a silence each call that it saves is felt."""
-        self.raise_if_over()
         self.connection.check()
-        assert self.direct is not None
-        return self.direct.receive_quiet
+        self.raise_if_over()
+        direct = self.direct
+        # From here on no other thread runs until it is called: else two could be at it.
+        if self.receiving or direct is None:
+            raise read_already(self.connection)
+        direct.least = 0.0 if self.pace is None else self.pace.latency
+        return direct.receive_quiet
 
     def left(self, said: int | BaseException) -> None:
-        """What `receive_quiet` gave has said that, or raised it. Raises what is to be raised."""
+        """What `receive_quiet` gave has said that, or raised it. Raises what that means."""
         if said:
             self.connection.left()
         if isinstance(said, OSError):
             self.connection.check()
             raise lost(said) from said
-        if isinstance(said, BaseException):
-            raise said
-        self.took(said)
+        if not isinstance(said, BaseException):  # that is raised again where it was caught
+            self.took(said)
 
     def first(self, data: Buffer) -> None:
         """`feed`, where the request may still be on its way, or the answer's head."""
@@ -318,7 +321,7 @@ class Incoming(Generic[E]):
         """Receive once."""
         self.raise_if_over()
         if self.receiving:
-            raise read_already()
+            raise read_already(self.connection)
         self.receiving = True
         pace = self.pace
         try:
@@ -391,8 +394,6 @@ class Incoming(Generic[E]):
         self.direct = self.connection.receiver(self.exchange, self.items)
         if self.direct is None:
             self._few = -1
-        else:
-            self.direct.least = 0.0 if self.pace is None else self.pace.latency
 
     def took(self, count: int) -> None:
         """`direct` has said that."""
@@ -548,8 +549,13 @@ class Opened(Generic[E]):
         return self._incoming.exchange.ended
 
 
-def read_already() -> RuntimeError:
-    """What to raise where `Incoming.receiving` is set. Else it is set, by no call, which an interrupt could strike."""
+def read_already(connection: Connection) -> RuntimeError:
+    """What to raise where `Incoming.receiving` is set. Else it is set, by no call, which an interrupt could strike.
+
+    Raises `ConnectionLost` where nobody reads: in a process that was forked meanwhile.
+    """
+    with connection:
+        pass
     return RuntimeError("another task or thread is reading this stream")
 
 
@@ -766,11 +772,10 @@ class Core:
         """Keep the connection for the next request where the exchange allows it, else close it. Once is enough."""
         connection = incoming.connection
         with self._lock:
-            if incoming.released:
-                return
-            incoming.released = True
+            again, incoming.released = incoming.released, True
             if (
                 keep
+                and not again
                 and incoming.sent
                 and incoming.exchange.reusable
                 and not connection.closed
@@ -778,12 +783,15 @@ class Core:
                 and (connection.direct is None or not connection.direct.torn)
                 and not self._closed
                 and len(self._idle) < self._max_idle
+                and (connection.direct is None or connection.direct.close())
             ):
                 connection.unwatch()
                 connection.direct = None
                 self._idle.append(connection)
                 self._busy.discard(connection)
                 return
+        if again and not connection.closed:  # it is kept, or in use again
+            return
         connection.close()
         if not connection.in_use:
             self._busy.discard(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
@@ -143,6 +144,8 @@ class _Sink:
             return
         # A write of much would wait for whoever reads, and nobody could end it. The flag for that is not ours to set:
         # other processes may have the same open pipe. Opened once more it has flags of its own.
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            return  # writing says so
         try:
             self._own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
         except OSError:  # a socket cannot be; a system may have no such folder

@@ -219,6 +219,8 @@ class Stream(Opened[E]):
         try:
             if said is not None:
                 incoming.left(said)
+            if isinstance(said, BaseException):
+                return None
             while True:
                 if incoming.exchange.columns:
                     incoming.one_by_one()

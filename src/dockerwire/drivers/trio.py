@@ -27,7 +27,7 @@ class Client(AwaitingClient):
             return await super()._more(incoming)
         incoming.raise_if_over()
         if incoming.receiving:
-            raise read_already()
+            raise read_already(incoming.connection)
         incoming.receiving = True
         connection, pace = incoming.connection, incoming.pace
         try:

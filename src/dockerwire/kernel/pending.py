@@ -157,7 +157,7 @@ class Items:
                 try:
                     said = receive()
                 except BaseException as error:
-                    self._refill(error)  # raises it, or what it means
+                    self._refill(error)  # raises what it means, if it means anything else
                     raise
                 if 0 < said <= FEW:
                     said = None
