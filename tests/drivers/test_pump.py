@@ -271,3 +271,17 @@ def test_nobody_reads(tmp_path: Path) -> None:
 
     pumping(BODY, use)
     os.close(write)
+
+
+def test_the_wrong_end() -> None:
+    """A pipe's end for reading is refused by the system, although it could be opened once more for writing."""
+    read, write = os.pipe()
+
+    def use(stream: Any) -> None:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            pump(stream, read)
+
+    pumping(BODY, use)
+    os.close(write)
+    assert os.read(read, 1) == b""
+    os.close(read)

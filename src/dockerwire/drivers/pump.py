@@ -144,7 +144,7 @@ class _Sink:
             return
         # A write of much would wait for whoever reads, and nobody could end it. The flag for that is not ours to set:
         # other processes may have the same open pipe. Opened once more it has flags of its own.
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        if not fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR):
             return  # writing says so
         try:
             self._own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
