@@ -64,7 +64,11 @@ OTHERS = (
     ("imports", "`import dockerwire`", "over a bare Python", 35),
     ("imports", '`dockerwire.Client("unix:///x")`', "over a bare Python", 50),
     *(("memory", world, "grew by MiB", 2) for world in ("uvloop", "trio")),
-    *(("threads", what, "two × one", 1 / 1.7) for what in ("frames, 1024 KiB at once", "records, 1024 KiB at once")),
+    *(
+        ("threads", f"{what}, {size} KiB at once", "two × one", 1 / 1.7)
+        for what in ("frames", "records")
+        for size in (256, 1024)
+    ),
 )
 # Of the same, against another row: which, ours, that, the column, at most so many times.
 AGAINST = tuple(
