@@ -115,7 +115,7 @@ class Connection:
             if not self.closed:
                 self.closed = True
                 self._let_go()
-            elif not self._users:  # whoever was to do it may have been interrupted
+            elif not self._users:  # whoever was to do it waited by `direct`, or has been interrupted
                 self._close_descriptors()
 
     def _let_go(self) -> None:
@@ -128,19 +128,11 @@ class Connection:
             self._close_descriptors()
 
     def _close_descriptors(self) -> None:
-        """Once nobody uses them: if `direct` does, it tells when it has `left`."""
+        """Once nobody uses them. Who waits by `direct` closes once more when that is over."""
         if self.direct is not None and not self.direct.close() and self._pid == os.getpid():
             return
         self.unwatch()
         self.sock.close()
-
-    def left(self) -> None:
-        """`direct` is not used any more by who has not said so before: perhaps it was closed meanwhile."""
-        if self._pid != os.getpid():
-            return  # the lock may be held by a thread that is not here
-        with self._lock:
-            if self.closed and not self._users:
-                self._close_descriptors()
 
     def remains(self) -> Callable[[], None]:
         """What closes it once it is gone itself. Nothing of it may be kept by this."""

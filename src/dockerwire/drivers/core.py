@@ -279,31 +279,24 @@ class Incoming(Generic[E]):
         finally:
             self.receiving = False
 
-    @property
-    def quiet(self) -> bool:
-        """Whether `receive_quiet` may do."""
-        return (
-            self.direct is not None
-            and not self.receiving
-            and not self.exchange.columns
-            and (self.pace is None or not self.pace.rest)
-        )
+    def receive_quiet(self) -> Callable[[], int] | None:
+        """What receives once, by blocking, and is told to `left`: after a silence each call that it saves is felt.
 
-    def receive_quiet(self) -> Callable[[], int]:
-        """What receives once, by blocking, and is told to `left`: after a silence each call that it saves is felt."""
+        None where there is more to be done than to wait, which `read` does.
+        """
+        direct, pace = self.direct, self.pace
+        if direct is None or self.exchange.columns or (pace is not None and pace.rest):
+            return None
         self.connection.check()
         self.raise_if_over()
-        direct = self.direct
+        direct.least = 0.0 if pace is None else pace.latency
         # From here on no other thread runs until it is called: else two could be at it.
-        if self.receiving or direct is None:
-            raise read_already(self.connection)
-        direct.least = 0.0 if self.pace is None else self.pace.latency
-        return direct.receive_quiet
+        return None if self.receiving or self.direct is not direct else direct.receive_quiet
 
     def left(self, said: int | BaseException) -> None:
         """What `receive_quiet` gave has said that, or raised it. Raises what that means."""
-        if said:
-            self.connection.left()
+        if said and self.connection.closed:  # meanwhile: then what it has used is still to be closed
+            self.connection.close()
         if isinstance(said, OSError):
             self.connection.check()
             raise lost(said) from said

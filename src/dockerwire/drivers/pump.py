@@ -67,18 +67,18 @@ def pump(
     if not isinstance(stream._request.items, (Frames, Chunks)):
         raise TypeError(f"pump() takes a stream of frames or bytes, not the items of {stream._request!r}")
     descriptors = dict.fromkeys([_descriptor(out), _descriptor(out if err is None else err)])
-    items = 0
+    items = total = 0
     with ExitStack() as stack:
         sinks = [stack.enter_context(_Sink(descriptor, stream._incoming.connection)) for descriptor in descriptors]
         try:
             for batch in stream.batches():
-                total = sum(sink.total for sink in sinks)
                 taken = _up_to(batch, None if max_items is None else max_items - items, _left(max_bytes, total))
                 if len(taken) < len(batch):
                     stream._incoming.put_back(cast("Sequence[Any]", batch[len(taken) :]))
                 _write(taken, sinks[0], sinks[-1])
                 items += len(taken)
-                if items == max_items or _left(max_bytes, sum(sink.total for sink in sinks)) == 0:
+                total = sum(sink.total for sink in sinks)
+                if items == max_items or _left(max_bytes, total) == 0:
                     break
         except ConnectionLost:
             if not stream._incoming.released:

@@ -108,10 +108,10 @@ class Client(BlockingNamespaces):
         """
         if not incoming.plain or type(self).perform is not Client.perform:
             self._run(incoming.more())
-        elif not quiet or not incoming.quiet:
-            incoming.read()
+        elif quiet and (receive := incoming.receive_quiet()) is not None:
+            return receive
         else:
-            return incoming.receive_quiet()
+            incoming.read()
         return None
 
     def perform(self, effect: Effect) -> Any:
