@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from report import BASELINE, RESULTS
+from run import WORLDS
 
 LIBRARY = "the JSON library alone"
+ALL = ("sync", *WORLDS)
 # Table, ours, against what, at most so many times its CPU for one unit.
 BARS = (
     ("logs", "ours batches", BASELINE, 2.2),
@@ -53,17 +55,11 @@ OTHERS = (
     ("many", "ours uvloop", "CPU % of a core", 8),
     ("many", "ours asyncio", "CPU % of a core", 12),
     ("many", "ours trio", "CPU % of a core", 40),
-    *(("many", f"ours {world}", "RSS KiB a stream", 8) for world in ("sync", "uvloop", "asyncio", "trio")),
-    *(
-        ("latency", world, f"{p} × plain", 1.1)
-        for p in ("p50", "p99")
-        for world in ("sync", "asyncio", "uvloop", "trio")
-    ),
-    ("memory", "sync", "grew by MiB", 2),
-    ("memory", "asyncio", "grew by MiB", 2),
+    *(("many", f"ours {world}", "RSS KiB a stream", 8) for world in ALL),
+    *(("latency", world, f"{p} × plain", 1.1) for p in ("p50", "p99") for world in ALL),
+    *(("memory", world, "grew by MiB", 2) for world in ALL),
     ("imports", "`import dockerwire`", "over a bare Python", 35),
     ("imports", '`dockerwire.Client("unix:///x")`', "over a bare Python", 50),
-    *(("memory", world, "grew by MiB", 2) for world in ("uvloop", "trio")),
     *(
         ("threads", f"{what}, {size} KiB at once", "two × one", 1 / 1.7)
         for what in ("frames", "records")
@@ -73,7 +69,7 @@ OTHERS = (
 # Of the same, against another row: which, ours, that, the column, at most so many times.
 AGAINST = tuple(
     ("real", f"ours {world} batches", against, column, most)
-    for world in ("sync", "asyncio", "uvloop", "trio")
+    for world in ALL
     for against, column, most in (
         ("C floor", "CPU s", 0.6),
         ("Go (moby's client)", "CPU s", 0.35),

@@ -458,14 +458,16 @@ def test_tcp_keepalive_is_on() -> None:
 # --- odd orders, step by step ---------------------------------------------------------------------------------------
 
 
+def until_deaf(deaf: threading.Event) -> Iterator[bytes]:
+    """A body of which the second piece meets an engine that does not read any more."""
+    yield b"x"
+    assert deaf.wait(10)
+    yield b"y"
+
+
 def test_a_refusal_after_a_broken_pipe_is_read_to_its_end() -> None:
     """First the upload breaks, then the head of the refusal comes, then its text."""
     client_reads, head_is_in, deaf = threading.Event(), threading.Event(), threading.Event()
-
-    def body() -> Iterator[bytes]:
-        yield b"x"
-        assert deaf.wait(10)
-        yield b"y"
 
     class Stepping(sync_driver.Client):
         def perform(self, effect: Any) -> Any:
@@ -486,17 +488,12 @@ def test_a_refusal_after_a_broken_pipe_is_read_to_its_end() -> None:
 
     with Peer(script) as peer, Stepping(peer.host, version="1.44") as client:
         with pytest.raises(APIError) as error:
-            client.send(whole("POST", body=body()))
+            client.send(whole("POST", body=until_deaf(deaf)))
         assert (error.value.status, error.value.message) == (413, "too large")
 
 
 def test_what_broke_an_upload_is_told() -> None:
     client_reads, deaf, over = threading.Event(), threading.Event(), threading.Event()
-
-    def body() -> Iterator[bytes]:
-        yield b"x"
-        assert deaf.wait(10)
-        yield b"y"
 
     class Stepping(sync_driver.Client):
         def perform(self, effect: Any) -> Any:
@@ -514,7 +511,7 @@ def test_what_broke_an_upload_is_told() -> None:
 
     with Peer(script) as peer, Stepping(peer.host, version="1.44") as client:
         with pytest.raises(ConnectionLost, match=r"without an answer \(Broken pipe\)$") as lost:
-            client.send(whole("POST", body=body()))
+            client.send(whole("POST", body=until_deaf(deaf)))
         over.set()
         assert isinstance(lost.value.__cause__, BrokenPipeError)
 

@@ -36,6 +36,14 @@ def pumping(reply: bytes | Callable[[Talk], None], use: Callable[[Any], None], r
         use(stream)
 
 
+def ends(kind: str) -> tuple[int, int]:
+    """Descriptors to read from and to write to."""
+    if kind == "pipe":
+        return os.pipe()
+    left, right = socket.socketpair()
+    return left.detach(), right.detach()
+
+
 def test_to_two_files(tmp_path: Path) -> None:
     def use(stream: Any) -> None:
         with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
@@ -61,11 +69,7 @@ def test_to_one_file_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_to_what_takes_little_at_once(kind: str) -> None:
     """A pipe or socket that is non-blocking, and read slowly."""
-    if kind == "pipe":
-        read, write = os.pipe()
-    else:
-        left, right = socket.socketpair()
-        read, write = left.detach(), right.detach()
+    read, write = ends(kind)
     os.set_blocking(write, False)
     got = bytearray()
 
@@ -187,11 +191,7 @@ def test_stopped_from_another_thread(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_stopped_while_nobody_takes_what_is_written(kind: str, blocking: bool) -> None:
     """Closing the stream ends the writing too; what was written is the beginning, and as much as is said."""
-    if kind == "pipe":
-        read, write = os.pipe()
-    else:
-        left, right = socket.socketpair()
-        read, write = left.detach(), right.detach()
+    read, write = ends(kind)
     os.set_blocking(write, blocking)
     done: list[Any] = []
 

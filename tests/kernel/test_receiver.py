@@ -89,16 +89,17 @@ def same(case: Case, pieces: Iterable[bytes], plain: bool = False) -> None:
 
 def test_of_a_quiet_stream(line: Line) -> None:
     """What comes after a wait is received; what is there already, or comes as soon as `least`, is left to others."""
-    line.receiver.least = 0.05
+    line.receiver.least = 60.0
     line.peer.sendall(coded([frame(1, b"a")])[:-5])
     assert line.receiver.receive_quiet() == 0
     assert line.receiver.receive(True) > 0
-    for data, pause in ((b"b", 0.2), (b"c", 0.0)):
-        sender = threading.Timer(pause, line.peer.sendall, [coded([frame(1, data)])[:-5]])
+    for data, least in ((b"b", 0.01), (b"c", 60.0)):
+        line.receiver.least = least
+        sender = threading.Timer(0.2, line.peer.sendall, [coded([frame(1, data)])[:-5]])
         sender.start()
         count = line.receiver.receive_quiet()
         sender.join()
-        assert (count > 0) == (pause > 0)
+        assert (count > 0) == (least < 0.2)
     assert line.receiver.receive(False) > 0
     assert [item.data for item in line.items()] == [b"a", b"b", b"c"]
     line.receiver.torn = True
