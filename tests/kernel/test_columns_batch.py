@@ -92,6 +92,7 @@ def test_every_slice_is_a_batch(kind: Any, items: list[Any]) -> None:
                 assert part == items[start:stop:step]
                 assert part.data == kind.of(items[start:stop:step]).data
                 assert part.offsets.tolist() == kind.of(items[start:stop:step]).offsets.tolist()
+                assert part.lengths.tolist() == kind.of(items).lengths.tolist()[start:stop:step]
     part = batch[1:4][1:]
     assert part == items[2:4]
     assert part == kind.of(items[2:4])
@@ -159,6 +160,8 @@ def test_the_columns() -> None:
     batch = FrameBatch.of(FRAMES)
     assert batch.data == b"one\n\xffnoin"
     assert (batch.offsets.format, batch.offsets.readonly, batch.offsets.tolist()) == ("q", True, [0, 4, 4, 5, 7, 9])
+    assert (batch.lengths.format, batch.lengths.readonly, batch.lengths.tolist()) == ("q", True, [4, 0, 1, 2, 2])
+    assert FrameBatch.of([]).lengths.tolist() == []
     assert batch.streams == bytes([1, 2, 1, 3, 0])
     records = RecordBatch.of(RECORDS)
     assert (records.times.format, records.times.readonly) == ("q", True)

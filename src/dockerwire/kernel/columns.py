@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
+from operator import sub
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, final, overload
 
 from . import columns_python as _tools
@@ -81,6 +82,11 @@ class _Batch(Sequence[Item], Generic[Item]):
     def offsets(self) -> memoryview:
         """int64, one more than there are items: item `i` is ``data[offsets[i]:offsets[i + 1]]``."""
         return self._columns()[1]
+
+    @property
+    def lengths(self) -> memoryview:
+        """int64, one an item: how many bytes it has. Made of the offsets, anew each time."""
+        return _int64(array("q", map(sub, self._offsets[1:], self._offsets)).tobytes())
 
     @property
     def streams(self) -> bytes:
