@@ -1,6 +1,6 @@
 """How late one line is seen on a quiet stream (a line every 20 ms), beside a plain receive in the same world.
 
-python bench/peers/latency.py [--lines 200] [--reps 5]
+python bench/peers/latency.py [--lines 200] [--reps 2]
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PLAIN = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=200)
-    parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--reps", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()
     rows = []

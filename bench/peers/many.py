@@ -1,6 +1,6 @@
 """Many quiet streams at once: 1,000 followed logs of ten lines a second each, on one thread.
 
-python bench/peers/many.py [--streams 1000] [--seconds 10] [--reps 3] [--no-peers]
+python bench/peers/many.py [--streams 1000] [--seconds 10] [--reps 1] [--no-peers]
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--reps", type=int, default=3)
+    parser.add_argument("--reps", type=int, default=1)
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")
     options = parser.parse_args()

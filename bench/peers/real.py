@@ -1,6 +1,6 @@
 """The same clients, following a container that writes as fast as it can, on a real engine.
 
-    python bench/peers/real.py [--engine 20.10] [--tapes 16] [--reps 3] [--clients 'C floor,ours*'] [--no-peers]
+    python bench/peers/real.py [--engine 20.10] [--tapes 16] [--reps 1] [--clients 'C floor,ours*'] [--no-peers]
 
 Starts a private engine (tools/engine.sh; needs root). Every run has a container of its own, which waits a second, while
 the client begins to follow it, and then writes the lines of the tape `logs` so many times: 16 are 260 MB, 62 are 1 GB.
@@ -163,7 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", default=next(iter(engines.names()), None), help="of tools/engine.sh list")
     parser.add_argument("--tapes", type=int, default=16, help="how often the container writes the tape")
-    parser.add_argument("--reps", type=int, default=3)
+    parser.add_argument("--reps", type=int, default=1)
     parser.add_argument("--clients", default="*")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--keep", action="store_true", help="put the figures into the results of the last whole run")

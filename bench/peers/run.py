@@ -331,8 +331,8 @@ def main() -> int:
     parser.add_argument("--tables", help=f"of {','.join(TABLES)}")
     parser.add_argument("--clients", help="patterns of labels, by commas: 'ours*,py floor,docker-py'")
     parser.add_argument("--no-peers", action="store_true", help="the floors and ours only")
-    parser.add_argument("--reps", type=int, default=5, help="rounds (5)")
-    parser.add_argument("--seconds", type=float, default=0.4, help="of CPU that a run is to take, about (0.4)")
+    parser.add_argument("--reps", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of CPU that a run is to take, about (0.2)")
     parser.add_argument("--json", type=Path, help=f"where figures go; by default {RESULTS.name} if nothing is left out")
     parser.add_argument(
         "--python",
