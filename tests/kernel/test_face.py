@@ -96,6 +96,35 @@ def test_one_that_does_not_load_is_left_out_unless_forced(module: str) -> None:
     assert name in done.stderr
 
 
+BROKEN = """
+import sys, warnings
+
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == "dockerwire.kernel.MODULE":
+            raise ImportError("undefined symbol: PyNone")
+
+sys.meta_path.insert(0, Broken())
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    from dockerwire import kernel
+print(kernel.name, *(warning.category.__name__ for warning in told))
+print(*(warning.message for warning in told))
+"""
+
+
+def test_one_that_is_there_and_does_not_fit_is_told_of() -> None:
+    module = "backend_cffi" if sys.implementation.name == "pypy" else "backend_cython"
+    done = in_a_new_process(BROKEN.replace("MODULE", module))
+    assert done.returncode == 0, done.stderr
+    first, why = done.stdout.splitlines()
+    assert first.split()[1:] == ["RuntimeWarning"]
+    assert first.split()[0] != module.removeprefix("backend_")
+    assert "undefined symbol: PyNone" in why
+    done = in_a_new_process(BROKEN.replace("MODULE", module), DOCKERWIRE_KERNEL="python")
+    assert done.stdout.split() == ["python"]  # it was not asked for
+
+
 def test_no_cffi_package_leaves_the_cffi_kernel_out() -> None:
     # PyPy needs it for TLS: that has been loaded before it is gone.
     block = "import ssl, sys; sys.modules['cffi'] = sys.modules['_cffi_backend'] = None; "

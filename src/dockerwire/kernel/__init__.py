@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, cast
 
 from .columns import FrameBatch, RecordBatch
@@ -59,7 +60,9 @@ def _order() -> tuple[str, ...]:
 def _try(name: str) -> Kernel | None:
     try:
         return load(name)
-    except ImportError:
+    except ImportError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            warnings.warn(f"{error}; it was built for something else than runs here", RuntimeWarning, stacklevel=2)
         return None
 
 
