@@ -2,7 +2,7 @@
 # make test    the C tests, then the Python tests with coverage: every kernel, every engine there is
 # make test-engines    the tests with real engines alone, on each of those that can be fetched (Debian, root)
 # make lint    formatting, linters, type checkers          make clean
-# make bench   side by side with other clients, and every layer by itself (an hour; docs/benchmarks.md)
+# make bench   side by side with other clients, and every layer by itself (a quarter of an hour)
 # make bench-quick    what is watched in CI: fails where a cost relative to bare receiving has doubled
 # make reliability    promises that take long to show: faults, cuts, cancellations, hostile peers
 # make soak    the same in the lengths of docs/reliability.md, then an hour of each fuzzer, two at a time: most of a day
@@ -100,11 +100,13 @@ bench: $(VENV)/bench.stamp
 	-$(BIN)/python bench/peers/bars.py
 	$(MAKE) bench-layers
 
+LAYERS := $(BIN)/python -m pytest bench -o python_files="bench_*.py" --benchmark-only
 bench-layers: $(VENV)/bench.stamp
-	$(BIN)/python -m pytest bench -o python_files="bench_*.py" --benchmark-only
+	$(LAYERS)
 
 bench-quick: $(VENV)/bench.stamp
 	$(BIN)/python bench/peers/run.py --quick
+	$(LAYERS) -q --benchmark-quiet --benchmark-min-rounds=1 --benchmark-max-time=0.001 # that they run at all
 
 clean:
 	-$(MAKE) -C csrc clean

@@ -77,7 +77,7 @@ def one_by_one(request: Any, data: list[memoryview]) -> int:
     exchange, pending, rest = sent(request), Pending(), iter(data)
     exchange.unread = True
 
-    def refill() -> None:
+    def refill(_said: object = None) -> None:
         items = exchange.receive_data(next(rest))
         pending.reader = exchange.reader
         pending.extend(items)
