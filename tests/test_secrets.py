@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import pickle
-import re
 import shlex
 import sys
 import traceback
@@ -25,30 +24,9 @@ from dockerwire import DockerWireError, HijackRequest, RegistryAuth, Request, Ti
 from dockerwire.cli import main
 from dockerwire.wire import Exchange
 from dockerwire.wire.host import parse_host, resolve
+from tests.support.credentials import AUTH, CORE, CREDENTIALS, DATA, IDENTITY, PLAIN, SECRET, TOKEN, URL, found_in
 from tests.support.peers import Peer, Script, Talk, ok
 from tests.support.worlds import WORLDS, World
-
-CORE = "Kan4rie7X9q"
-SECRET = f'p+/=&%{CORE} "ü"\'\\'
-"""What is looked for stands between what each encoding changes."""
-PLAIN = f"tok{CORE}ken"
-"""For where not every character may stand."""
-
-
-def _needles() -> re.Pattern[str]:
-    forms = {CORE, CORE.encode().hex(), quote(CORE)}
-    for shift in range(3):  # base64 has it in three ways; what its neighbours change is cut off
-        coded = base64.b64encode(b"x" * shift + CORE.encode())[4 if shift else 0 : -4].decode()
-        forms |= {coded, coded.replace("+", "-").replace("/", "_")}
-    forms |= {one[:8] for one in forms} | {CORE[-8:]}
-    return re.compile("|".join(map(re.escape, sorted(forms, key=len))), re.IGNORECASE)
-
-
-NEEDLES = _needles()
-
-
-def found_in(text: str) -> list[str]:
-    return NEEDLES.findall(text)
 
 
 def _everything(error: BaseException | None, seen: set[int]) -> Iterator[str]:
@@ -76,52 +54,6 @@ def texts_of(error: BaseException) -> Iterator[str]:
             yield str(refused)
 
 
-AUTH = RegistryAuth("bob", SECRET, server_address="r.test")
-IDENTITY = RegistryAuth(identity_token=SECRET)
-TOKEN = RegistryAuth(registry_token=SECRET)
-URL = f"https://bob:{PLAIN}@git.test/x.git#main"
-ENV = [f"TOKEN={SECRET}"]
-
-CREDENTIALS: dict[str, Callable[[], Any]] = {
-    "password, push": lambda: api.image_push("r.test/a", auth=AUTH),
-    "identity token, pull": lambda: api.image_create(from_image="r.test/a", auth=IDENTITY),
-    "registry token, distribution": lambda: api.distribution_inspect("r.test/a", auth=TOKEN),
-    "password, build": lambda: api.image_build(b"", registry_config={"r.test": AUTH, "s.test": IDENTITY}),
-    "password, service": lambda: api.service_create({"Name": "s"}, auth=AUTH),
-    "password, update of a service": lambda: api.service_update("s", {"Name": "s"}, version=1, auth=AUTH),
-    "password, plugin": lambda: api.plugin_pull([], remote="r.test/p", auth=AUTH),
-    "password, upgrade of a plugin": lambda: api.plugin_upgrade("p", [], remote="r.test/p", auth=AUTH),
-    "password, push of a plugin": lambda: api.plugin_push("p", auth=AUTH),
-    "password, privileges": lambda: api.get_plugin_privileges(remote="r.test/p", auth=AUTH),
-    "password, login": lambda: api.system_auth(AUTH),
-    "password, login with a document": lambda: api.system_auth({"username": "bob", "password": SECRET}),
-    "data of a secret": lambda: api.secret_create({"Name": "s", "Data": base64.b64encode(SECRET.encode()).decode()}),
-    "data of a secret, update": lambda: api.secret_update("s", {"Name": "s", "Data": SECRET}, version=1),
-    "join token": lambda: api.swarm_join({"ListenAddr": "h", "JoinToken": SECRET}),
-    "unlock key": lambda: api.swarm_unlock({"UnlockKey": SECRET}),
-    "settings of a plugin": lambda: api.plugin_set("p", ENV),
-    "key of a session": lambda: api.session(x_docker_expose_session_sharedkey=PLAIN),
-}
-"""Requests with what is nothing but a secret: they are not pickled either."""
-DATA: dict[str, Callable[[], Any]] = {
-    "build argument": lambda: api.image_build(b"", buildargs={"TOKEN": SECRET}),
-    "URL of a context": lambda: api.image_build(remote=URL),
-    "URL of an image": lambda: api.image_create(from_src=URL),
-    "environment": lambda: api.container_create({"Image": "a", "Env": ENV}, name="c"),
-    "environment of exec": lambda: api.container_exec("c", {"Cmd": ["a"], "Env": ENV}),
-    "environment of a service": lambda: api.service_create(
-        {"Name": "s", "TaskTemplate": {"ContainerSpec": {"Image": "a", "Env": ENV, "Args": [SECRET]}}}
-    ),
-    "data of a config": lambda: api.config_create({"Name": "s", "Data": SECRET}),
-    "options of a volume": lambda: api.volume_create({"Name": "v", "DriverOpts": {"o": f"password={SECRET}"}}),
-    "options of a log driver": lambda: api.container_create(
-        {"Image": "a", "HostConfig": {"LogConfig": {"Type": "splunk", "Config": {"splunk-token": SECRET}}}}
-    ),
-    "arguments": lambda: api.container_create({"Image": "a", "Cmd": ["login", SECRET]}),
-    "changes of a commit": lambda: api.image_commit(container="c", changes=[f"ENV TOKEN={SECRET}"]),
-    "archive": lambda: api.put_container_archive("c", SECRET.encode(), path="/"),
-    "body in pieces": lambda: api.image_load(iter([SECRET.encode()])),
-}
 REQUESTS = {**CREDENTIALS, **DATA}
 
 

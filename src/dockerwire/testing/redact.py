@@ -3,15 +3,16 @@
 Nothing changes its place or its length: a letter of a secret becomes ``*``, so that framing, offsets and sizes stay
 what they were. `Conversation` follows one connection; it also tells where each exchange on it begins.
 
-Masked are credentials in headers (``X-Registry-Auth``, ``X-Registry-Config``, ``Authorization``, …) and in bodies
-(passwords, tokens, keys, the content of secrets and configs, values of environment variables, options of volumes and
-of log drivers, proxies), build arguments, and addresses with a user in them. Blanked as a whole are bodies of requests
-that are not JSON, archives, sessions of BuildKit, and what is sent to containers. What containers write, their commands
-and their labels are kept.
+Masked are credentials in headers (``X-Registry-Auth``, ``X-Registry-Config``, ``X-Meta-…``, ``Authorization``, …) and
+in bodies (passwords, tokens, keys, the content of secrets and configs, values of environment variables, settings of
+plugins, options of volumes and of log drivers, proxies), build arguments, users of addresses, and the queries of those
+that are built or imported from. Blanked as a whole are bodies of requests that are not JSON, archives, sessions of
+BuildKit, and what is sent to containers. docs/testing.md tells what is kept.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -33,8 +34,11 @@ Filter = Callable[[bytes], Part]
 
 _MAX_HEAD = 1 << 20
 _MAX_DEPTH = 512
-_MAX_KEY = 64
-_HEADERS = {"authorization", "cookie", "proxy-authorization", "set-cookie", "x-registry-auth", "x-registry-config"}
+_MAX_KEY = 128
+_HEADERS = {
+    *("authorization", "cookie", "proxy-authorization", "set-cookie", "x-registry-auth", "x-registry-config"),
+    "x-docker-expose-session-sharedkey",
+}
 _KEYS = {
     *(b"auth", b"password", b"identitytoken", b"registrytoken", b"jointoken", b"jointokens", b"unlockkey"),
     *(b"signingcakey", b"httpproxy", b"httpsproxy", b"http_proxy", b"https_proxy", b"ftp_proxy", b"all_proxy"),
@@ -43,12 +47,18 @@ _KEYS = {
 """Members whose text, and all text inside them, is masked; in lower case."""
 _QUERY = re.compile(rb"([?&](?:buildargs|changes|outputs)=)([^& ]+)")
 _ADDRESS = re.compile(rb"([?&](?:remote|fromSrc)=)([^& ]*(?:@|%40)[^& ]*)")
+_TOKENS = re.compile(rb"([?&](?:remote|fromSrc)=[^& ]*?(?:\?|%3[Ff]))([^& ]+)")
+"""The query of such an address."""
+_SETTINGS = re.compile(r"/plugins/.+/set$")
 _STREAM = re.compile(r"/(logs|attach|ws|start)$")
 _ARCHIVE = re.compile(r"/(archive|export|get)$")
 _SESSION = re.compile(r"/(session|grpc)$")
 _LETTER = re.compile(rb"\S")
 _OUTSIDE = re.compile(rb'["{}\[\],]')
 _INSIDE = re.compile(rb'["\\]')
+_VALUE = re.compile(rb"=|(?=\\)")
+"""What the value of a variable may begin behind: an escape could be one of the = itself."""
+_AUTHORITY = re.compile(rb"[\s/@]")
 
 
 def _kept(data: bytes) -> Part:
@@ -60,15 +70,16 @@ def _blanked(data: bytes) -> Part:
 
 
 class JSONMask:
-    """Masks the text of secret members in JSON documents that come in pieces.
+    """Masks the text of secret members, and users of addresses, in JSON documents that come in pieces.
 
-    `everything` masks all text, `data` the members of that name. What is not JSON passes, or is masked in part.
+    The `mode` "all" masks all text, "env" what is behind the first = of each; `data` the members of that name. Where a
+    piece ends in what may be a user, that is masked, too. What is not JSON passes, or is masked in part.
     """
 
-    def __init__(self, everything: bool = False, data: bool = False) -> None:
+    def __init__(self, mode: str = "", data: bool = False) -> None:
         self._keys = _KEYS | {b"data"} if data else _KEYS
-        self._modes = ["all" if everything else ""]
-        """What is done to text, by the objects and arrays around it: nothing, "all", or "env" (after the first =)."""
+        self._modes = [mode]
+        """What is done to text, by the objects and arrays around it."""
         self._names = [b""]
         """The members they are the values of."""
         self._objects = [False]
@@ -79,9 +90,15 @@ class JSONMask:
         """Inside a string: what is done to it."""
         self._is_key = False
         self._escaped = False
+        self._before = b""
+        """The last two bytes of a text: what follows may make ``://`` of them."""
+        self._user = -1
+        """Where behind a ``://`` a user may begin: what is masked from there on is shown if none ends."""
 
     def __call__(self, data: bytes) -> Part:
         out, at = bytearray(data), 0
+        if self._user >= 0:
+            self._user = int(self._escaped)  # the escape before it is masked
         while at < len(data):
             at = self._outside(data, at) if self._text is None else self._inside(data, at, out)
         return Part(bytes(out))
@@ -94,6 +111,7 @@ class JSONMask:
         if mark == b'"':
             self._is_key = self._wants_key
             self._text = "" if self._is_key else self._mode()
+            self._before = b""
             if self._is_key:
                 self._key, self._wants_key = b"", False
         elif mark == b",":
@@ -139,20 +157,57 @@ class JSONMask:
             self._take(data, end, end + 1, out)
         else:
             self._text = None
+            self._show(data, end, out)
+            if self._is_key and b"\\" in self._key:
+                self._key = _unescaped(self._key)
         return end + 1
 
     def _take(self, data: bytes, start: int, end: int, out: bytearray) -> None:
         """Bytes of a string."""
         if self._is_key:
             self._key = (self._key + data[start:end].lower())[:_MAX_KEY]
-            return
-        if self._text == "env":
-            equals = data.find(b"=", start, end)
-            if equals < 0:
-                return
-            self._text, start = "all", equals + 1
+        if self._text == "env" and (found := _VALUE.search(data, start, end)) is not None:
+            self._text, start = "all", found.end()
         if self._text == "all":
             out[start:end] = b"*" * (end - start)
+        else:
+            self._mask_users(data, start, end, out)
+
+    def _mask_users(self, data: bytes, start: int, end: int, out: bytearray) -> None:
+        while start < end:
+            if self._user < 0:
+                near = self._before + data[start:end]
+                found = near.find(b"://")
+                if found < 0:
+                    self._before = near[-2:]
+                    return
+                self._user = start = start - len(self._before) + found + 3
+                self._before = b""
+            stop = _AUTHORITY.search(data, start, end)
+            edge = end if stop is None else stop.start()
+            out[start:edge] = b"*" * (edge - start)
+            self._before = (self._before + data[start:edge])[-2:]
+            if stop is None:
+                return
+            if stop[0] == b"@":
+                self._user = start = stop.end()
+                self._before = b""
+            else:
+                self._show(data, edge, out)
+                start = edge
+
+    def _show(self, data: bytes, end: int, out: bytearray) -> None:
+        """What was no user."""
+        if self._user >= 0:
+            out[self._user : end] = data[self._user : end]
+            self._user = -1
+
+
+def _unescaped(key: bytes) -> bytes:
+    try:
+        return str(json.loads(b'"' + key + b'"')).lower().encode()
+    except ValueError:
+        return key
 
 
 class _Body:
@@ -262,17 +317,21 @@ class Conversation:
         except (ProtocolError, ValueError):
             length = "eof"
         self._request = _Body(0 if length == "eof" else length, self._request_filter(headers))
-        return Part(_masked_head(head) if self._redact else head)
+        return self._shown(head)
+
+    def _shown(self, head: bytes, start: int = 0) -> Part:
+        """What of a head is shown, from `start` on."""
+        return Part((_masked_head(head) if self._redact else head)[start:])
 
     def _request_filter(self, headers: dict[str, str]) -> Filter:
         if not self._redact:
             return _kept
         if "json" in headers.get("content-type", "").lower():
-            return self._mask(everything=self._path.endswith("/auth"))
+            return self._mask("all" if self._path.endswith("/auth") else "env" if _SETTINGS.search(self._path) else "")
         return _blanked
 
-    def _mask(self, everything: bool = False) -> JSONMask:
-        return JSONMask(everything, data="/secrets" in self._path or "/configs" in self._path)
+    def _mask(self, mode: str = "") -> JSONMask:
+        return JSONMask(mode, data="/secrets" in self._path or "/configs" in self._path)
 
     def received(self, data: bytes) -> list[Part]:
         """What becomes of bytes of answers."""
@@ -290,8 +349,8 @@ class Conversation:
                 self._head = head
                 if len(head) > _MAX_HEAD:
                     self._answer = _Body("eof", _kept)
-                return [*parts, Part(data)]
-            parts.append(Part((head + mark)[before:]))
+                return [*parts, self._shown(head, before)]
+            parts.append(self._shown(head + mark, before))
             self._head, data = b"", rest
             self._answer_head(head + mark)
         return parts
@@ -331,10 +390,11 @@ def _parsed(head: bytes) -> tuple[str, dict[str, str]]:
 
 def _masked_head(head: bytes) -> bytes:
     first, *lines = head.split(b"\r\n")
-    for secret in (_QUERY, _ADDRESS):
+    for secret in (_QUERY, _ADDRESS, _TOKENS):
         first = secret.sub(lambda found: found[1] + b"*" * len(found[2]), first)
     for number, line in enumerate(lines):
-        name, _, value = line.partition(b":")
-        if name.strip().lower().decode("latin-1") in _HEADERS:
-            lines[number] = name + b":" + _LETTER.sub(b"*", value)
+        name, colon, value = line.partition(b":")
+        known = name.strip().lower().decode("latin-1")
+        if known in _HEADERS or known.startswith("x-meta-"):
+            lines[number] = name + colon + _LETTER.sub(b"*", value)
     return b"\r\n".join([first, *lines])
