@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import select
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from dockerwire import APIError, Client, ConnectError, ConnectionLost, Frame, Timeouts, Truncated
 from dockerwire.testing import Engine, Tape, TapeFile
+from dockerwire.testing.__main__ import main
 from dockerwire.testing.tape import Event
 from tests.support.forks import in_a_child
 from tests.support.peers import Peer, answers, ok
@@ -108,6 +110,10 @@ def test_a_line_for_each_event(tmp_path: Path) -> None:
 HEADER = '{"dockerwire tape": 1}\n'
 
 
+def line(**changed: Any) -> str:
+    return json.dumps({"connection": 0, "exchange": 0, "at": 0, **changed}) + "\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -122,18 +128,38 @@ HEADER = '{"dockerwire tape": 1}\n'
         (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": "\\u0100"}\n', "line 2 is none"),
         (HEADER + '{"connection": 0, "exchange": 0, "at": 0, "sent": "x"\n', "line 2 is none"),
         (HEADER + "\N{SNOWMAN}\n", "line 2 is none"),
+        ("[" * 200_000 + "\n", "line 1 is none"),
+        (HEADER + "[" * 200_000 + "\n", "line 2 is none"),
+        (HEADER + '{"exchange": 0, "at": 0, "sent": "x"}\n', "line 2 is none"),
+        (HEADER + line(sent="x") + line(connection="a", sent="x"), "line 3 is none"),
+        (HEADER + line(connection=True, sent="x"), "line 2 is none"),
+        (HEADER + line(exchange=-1, sent="x"), "line 2 is none"),
+        (HEADER + line(exchange=0.5, sent="x"), "line 2 is none"),
+        (HEADER + line(at="now", sent="x"), "line 2 is none"),
+        (HEADER + line(at=float("nan"), sent="x"), "line 2 is none"),
+        (HEADER + line(sent=True), "line 2 is none"),
+        (HEADER + line(sent=-1), "line 2 is none"),
+        (HEADER + line(sent=3_000_000_000), "line 2 is none"),
+        (HEADER + line(received=99_999_999_999_999), "line 2 is none"),
+        (HEADER + line(closed=5), "line 2 is none"),
+        (HEADER + line(broken=None), "line 2 is none"),
     ],
 )
-def test_what_is_no_tape(text: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "x.tape").write_text(text, "utf-8")
+def test_what_is_no_tape(text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.tape"
+    path.write_text(text, "utf-8")
     with pytest.raises(ValueError, match=says):
-        Tape.load(tmp_path / "x.tape")
+        Tape.load(path)
+    with pytest.raises(SystemExit) as exited:
+        main(["--tape", str(path)])
+    assert exited.value.code == 2
+    assert says in capsys.readouterr().err
 
 
 def test_a_last_line_that_was_not_finished(tmp_path: Path) -> None:
-    line = '{"connection": 0, "exchange": 0, "at": 0, "sent": "x"}'
-    for end in range(len(line)):
-        (tmp_path / "x.tape").write_text(f"{HEADER}{line}\n{line[:end]}")
+    whole = line(sent="x")
+    for end in range(len(whole) - 1):
+        (tmp_path / "x.tape").write_text(f"{HEADER}{whole}{whole[:end]}")
         assert Tape.load(tmp_path / "x.tape").events == [Event(0, 0, 0, "sent", b"x")]
 
 
@@ -149,6 +175,47 @@ def test_a_file_is_written_as_it_goes_and_is_the_owners(tmp_path: Path) -> None:
     with Peer(answers(ok(b"[]"))) as peer, Client(peer.host, version="1.44", tape=tape) as client:
         client.containers.list()  # after the block nothing is written, and nothing fails
     assert len(Tape.load(path).events) == 3
+
+
+def test_files_that_were_there_are_the_owners_from_then_on(tmp_path: Path) -> None:
+    path = tmp_path / "x.tape"
+    for write in (lambda: TapeFile(path).__enter__().__exit__(), lambda: Tape().save(path)):
+        path.write_text("{}" * 1000)
+        path.chmod(0o644)
+        write()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert Tape.load(path).events == []
+    mode = Path("/dev/null").stat().st_mode
+    Tape().save("/dev/null")
+    assert Path("/dev/null").stat().st_mode == mode
+
+
+def test_a_file_that_is_not_the_owners_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "x.tape"
+    path.write_text("theirs")
+    monkeypatch.setattr("os.fchmod", refused)
+    with pytest.raises(PermissionError):
+        Tape().save(path)
+    with pytest.raises(PermissionError), TapeFile(path):
+        pass
+    assert path.read_text() == "theirs"
+
+
+def test_a_tape_file_is_entered_once(tmp_path: Path) -> None:
+    tape = TapeFile(tmp_path / "x.tape")
+    with Peer(answers(ok(b"[]"))) as peer, Client(peer.host, version="1.44", tape=tape) as client:
+        with pytest.raises(RuntimeError, match="was not entered"):
+            client.containers.list()
+        with tape:
+            client.containers.list()
+            with pytest.raises(RuntimeError, match="once"):
+                tape.__enter__()
+        with pytest.raises(RuntimeError, match="once"):
+            tape.__enter__()
+    assert len(Tape.load(tmp_path / "x.tape").events) == 2
 
 
 def test_a_full_disk_ends_the_tape_and_not_the_client() -> None:

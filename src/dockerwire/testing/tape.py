@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import stat
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Exchange", "Tape", "TapeFile"]
 
 FORMAT = 1
+_MAX_BLANK = 1 << 26  # bytes of one event; what a socket takes or gives at once is far less
+_KINDS = {"sent", "received", "broken", "closed"}
 
 
 class Event(NamedTuple):
@@ -165,8 +170,8 @@ class Tape(_Recorder):
         return made
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, as docs/testing.md describes it."""
-        with Path(path).open("w", encoding="ascii") as file:
+        """Write a file, as docs/testing.md describes it, which only its owner may read."""
+        with _owners(path) as file:
             file.write(_header())
             file.writelines(map(_line, self.events))
 
@@ -214,21 +219,30 @@ class TapeFile(_Recorder):
         with TapeFile("bug.tape") as tape, Client(tape=tape) as client:
             …
 
-    The file is made on entering the block; only its owner may read it. Where it cannot be written (the disk is full),
-    the client goes on; `OSError` is raised at the end of the block.
+    The file is made on entering the block, which is done once; only its owner may read it. Before the block no client
+    connects (RuntimeError), after it nothing is recorded. Where it cannot be written (the disk is full), the client
+    goes on; `OSError` is raised at the end of the block.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, redact: bool = True) -> None:
         super().__init__(redact)
         self._path = path
         self._file: IO[str] | None = None
+        self._entered = False
         self._error: OSError | None = None
 
     def __enter__(self) -> TapeFile:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        self._file = os.fdopen(descriptor, "w", encoding="ascii", buffering=1)
+        if self._entered:
+            raise RuntimeError("a TapeFile is entered once: again it would begin the file anew")
+        self._file = _owners(self._path)
+        self._entered = True
         self._put(_header())
         return self
+
+    def track(self) -> Track:
+        if not self._entered:
+            raise RuntimeError("the TapeFile was not entered: it records in its with block")
+        return super().track()
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
@@ -250,6 +264,19 @@ class TapeFile(_Recorder):
                 self._error = error
 
 
+def _owners(path: str | os.PathLike[str]) -> IO[str]:
+    """An empty file that only its owner may read, from before it is written."""
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w", encoding="ascii", buffering=1)
+    try:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # and no terminal, nor /dev/null
+            os.fchmod(file.fileno(), 0o600)
+            file.truncate(0)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
 def _header() -> str:
     began = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return json.dumps({"dockerwire tape": FORMAT, "version": VERSION, "began": began}) + "\n"
@@ -266,24 +293,35 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Event]:
     for number, line in enumerate(lines, 1):
         try:
             found = json.loads(line)
-            if number == 1:
-                kind, found = "", found["dockerwire tape"]
-                data, blank = b"", False
-            else:
-                (kind,) = found.keys() & {"sent", "received", "broken", "closed"}
-                data = found[kind]
-                blank = isinstance(data, int)
-                data = bytes(data) if blank else data.encode("latin-1")
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            event = None if number == 1 else _event(found)
+            form = found["dockerwire tape"] if event is None else FORMAT
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
             if number > 1 and not line.endswith("\n"):
                 return  # whoever wrote it was stopped there
             raise ValueError(f"{name}: line {number} is none of a tape") from error
-        if kind:
-            yield Event(found["connection"], found["exchange"], found["at"], kind, data, blank)
-        elif found != FORMAT:
-            raise ValueError(f"{name}: a tape of format {found!r}; this reads {FORMAT}")
+        if form != FORMAT:
+            raise ValueError(f"{name}: a tape of format {form!r}; this reads {FORMAT}")
+        if event is not None:
+            yield event
     if not number:
         raise ValueError(f"{name}: an empty file is no tape")
+
+
+def _event(line: Any) -> Event:
+    """Raises what wrong types and values raise."""
+    (kind,) = line.keys() & _KINDS
+    said, at = line[kind], line["at"]
+    blank = not isinstance(said, str)
+    if (blank and kind not in ("sent", "received")) or type(at) not in (int, float) or not 0 <= at < math.inf:
+        raise ValueError(kind)
+    data = bytes(_count(said, _MAX_BLANK)) if blank else said.encode("latin-1")
+    return Event(_count(line["connection"]), _count(line["exchange"]), at, kind, data, blank)
+
+
+def _count(value: Any, most: int = sys.maxsize) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError("a count")
+    return value
 
 
 def _exchange(number: int, events: list[Event]) -> Exchange:
