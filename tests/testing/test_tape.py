@@ -397,6 +397,65 @@ def test_an_answer_before_the_end_of_the_request() -> None:
         assert replay.requests[0].body == b"abcdefgh"
 
 
+def left_early(answer: bytes, *, head: bytes = LIST, closed: bool = True) -> Tape:
+    tape = Tape(redact=False)
+    track = tape.track()
+    track.sent(head)
+    if answer:
+        track.received(answer)
+    if closed:
+        track.closed()
+    return tape
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["left", "not told"])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", ConnectionLost),
+        (b"HTTP/1.1 200 OK\r\nContent-", Truncated),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n[", Truncated),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", Truncated),
+    ],
+)
+def test_an_answer_that_was_left(answer: bytes, error: type[Exception], closed: bool) -> None:
+    """Who reads on, where the recording client did not, does not wait for ever."""
+    with (
+        left_early(answer, closed=closed).replay() as replay,
+        Client(replay.host, version="1.44", timeout=10) as client,
+        pytest.raises((ConnectionLost, Truncated)) as caught,
+    ):
+        client.containers.list()
+    assert type(caught.value) is error
+
+
+def test_a_whole_answer_keeps_the_connection() -> None:
+    answers_to = {b"GET": ok(b"[]"), b"HEAD": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"}
+    for method, answer in answers_to.items():
+        asked = LIST.replace(b"GET", method)
+        with left_early(answer, head=asked).replay() as replay, replay.connect() as sock:
+            sock.settimeout(10)
+            for _ in range(2):
+                sock.sendall(asked)
+                assert sock.recv(1000) == answer
+            assert select.select([sock], [], [], 0.05)[0] == []
+
+
+def test_a_hijacked_stream_that_was_left() -> None:
+    made = recorded()
+    number = next(one.number for one in made.exchanges if "/attach" in one.target)
+    made.events = [event for event in made.events if event.exchange != number or event.data]  # without ends
+    container = next(one.target.split("/")[3] for one in made.exchanges if "/attach" in one.target)
+    with (
+        made.replay() as replay,
+        Client(replay.host, timeout=10) as client,
+        client.containers.attach(container, stream=True, stdin=True, stdout=True, tty=False) as session,
+    ):
+        session.send(b"hello\n")  # which is waited for
+        assert list(session) == [Frame(1, b"hello\n")]
+        assert session.ended == "eof"
+
+
 def test_garbage_is_no_request() -> None:
     with exchange("/v1.44/containers/json", b"[]").replay() as replay, replay.connect() as sock:
         sock.sendall(b"what is this?\r\n\r\n")

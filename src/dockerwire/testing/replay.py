@@ -160,10 +160,9 @@ class Replay:
                 reader.finish()
             reader.begin(hijacked)
             self._play(sock, reader, exchange, head)
+            if hijacked or not _is_whole(exchange):
+                self._close(sock, reader, False)
             reader.finish()
-            if hijacked:
-                reader.drain()
-                raise _Cut
         finally:
             requests[number] = head._replace(body=bytes(reader.body))
 
@@ -198,6 +197,7 @@ class Replay:
                 self._close(sock, reader, self._reset)
             self._say(sock, data)
             said += len(data)
+        reader.until(due)
 
     def _say(self, sock: socket.socket, data: bytes) -> None:
         size = self._piece or len(data) or 1
@@ -293,9 +293,6 @@ class _Reader:
                     return
             self._more()
 
-    def drain(self) -> None:
-        self.until(sys.maxsize)
-
     def _more(self) -> bool:
         data = self._receive()
         self.seen = data or self.seen
@@ -341,6 +338,22 @@ def _is_early(events: list[Event]) -> bool:
     """Whether the answer began before all of the request was sent."""
     kinds = [event.kind for event in events if event.data]
     return "received" in kinds and "sent" in kinds[kinds.index("received") :]
+
+
+def _is_whole(exchange: Exchange) -> bool:
+    """Whether the answer ends by its own framing, not with the connection or where the tape does."""
+    wire = h11.Connection(h11.CLIENT)
+    wire.send(h11.Request(method=exchange.method, target="/", headers=[("Host", "docker")]))
+    wire.send(h11.EndOfMessage())
+    if exchange.answer:
+        wire.receive_data(exchange.answer)
+    try:
+        while isinstance(event := wire.next_event(), h11.Event):
+            if isinstance(event, h11.EndOfMessage):
+                return True
+    except h11.RemoteProtocolError:
+        pass
+    return False
 
 
 def _unknown(head: Request) -> bytes:

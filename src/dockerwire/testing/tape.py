@@ -202,7 +202,8 @@ class Tape(_Recorder):
 
         Each request gets the answer to the first one on the tape that is like it and was not replayed yet: of the same
         method and target, or else of the same path, whatever the API version and the query; then the last one of these
-        again; and 501 where there is none. Input of a hijacked connection is waited for where the tape has it.
+        again; and 501 where there is none. Input of a hijacked connection is waited for where the tape has it. Where
+        the tape does not have the end of an answer (the client had left), the connection is closed behind what it has.
 
         Of the answers, one after the other as they are on the tape, `cut` bytes are sent; then that connection is
         closed, or `reset`. Each piece is sent `delay` seconds after what was before it. With `piece` the client gets so
