@@ -266,15 +266,19 @@ def test_on_sockets_that_are_given() -> None:
 
 
 def test_at_a_path_that_is_gone_afterwards(tmp_path: Path) -> None:
-    path = str(tmp_path / "engine.sock")
+    path = tmp_path / "engine.sock"
     replay = exchange("/v1.44/containers/json", b"[]").replay(path)
     with pytest.raises(RuntimeError, match="not started"):
         _ = replay.host
+    with pytest.raises(RuntimeError, match="not started"):
+        replay.connect()
+    with socket.socket() as sock, pytest.raises(RuntimeError, match="not started"):
+        replay.serve(sock)
     with replay:
         assert replay.host == f"unix://{path}"
         with Client(replay.host, version="1.44") as client:
             assert client.containers.list() == []
-    assert not Path(path).exists()
+    assert not path.exists()
     with pytest.raises(RuntimeError, match="once"):
         replay.__enter__()
 
@@ -397,6 +401,19 @@ def test_an_answer_before_the_end_of_the_request() -> None:
         assert replay.requests[0].body == b"abcdefgh"
 
 
+def test_a_client_that_waits_to_be_told_to_go_on() -> None:
+    ask = b"POST /v1.44/%b HTTP/1.1\r\nHost: docker\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with exchange("/v1.44/images/load", b"{}", method="POST").replay() as replay:
+        for name, answer in ((b"images/load", b"HTTP/1.1 200 OK"), (b"nosuch", b"HTTP/1.1 501 Not Implemented")):
+            with replay.connect() as sock:
+                sock.settimeout(10)
+                sock.sendall(ask % name)
+                assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                sock.sendall(b"abcd")
+                assert sock.recv(1000).startswith(answer)
+    assert [request.body for request in replay.requests] == [b"abcd", b"abcd"]
+
+
 def left_early(answer: bytes, *, head: bytes = LIST, closed: bool = True) -> Tape:
     tape = Tape(redact=False)
     track = tape.track()
@@ -463,10 +480,26 @@ def test_garbage_is_no_request() -> None:
         assert replay.requests[-1].body == b"what is this?\r\n\r\n"
 
 
-@pytest.mark.parametrize(("name", "value"), [("cut", -1), ("piece", 0)])
-def test_impossible_faults(name: str, value: int) -> None:
-    with pytest.raises(ValueError, match=name):
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("cut", -1, ValueError),
+        ("cut", 1.5, TypeError),
+        ("cut", True, TypeError),
+        ("piece", 0, ValueError),
+        ("piece", True, TypeError),
+        ("delay", -1, ValueError),
+        ("delay", float("nan"), ValueError),
+        ("delay", float("inf"), ValueError),
+        ("delay", "1", TypeError),
+    ],
+)
+def test_impossible_faults(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
         Tape().replay(**{name: value})
+    if name == "cut":
+        with Tape().replay() as replay, pytest.raises(error, match=name):
+            replay.rewind(value)
 
 
 def test_of_bytes() -> None:

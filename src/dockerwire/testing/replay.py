@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import re
 import select
 import socket
@@ -50,7 +51,7 @@ class Replay:
     def __init__(
         self,
         exchanges: Sequence[Exchange],
-        path: str | None,
+        path: str | os.PathLike[str] | None,
         *,
         tcp: bool,
         cut: int | None,
@@ -58,12 +59,15 @@ class Replay:
         delay: float,
         piece: int | None,
     ) -> None:
-        if piece is not None and piece < 1:
-            raise ValueError(f"piece: {piece} is less than 1")
+        _check_count("piece", piece, 1)
+        if type(delay) not in (int, float):
+            raise TypeError(f"delay: seconds are needed, not {type(delay).__name__}")
+        if not 0 <= delay <= threading.TIMEOUT_MAX:
+            raise ValueError(f"delay: {delay} is no time to wait")
         self._exchanges = list(exchanges)
         self.size = sum(len(exchange.answer) for exchange in self._exchanges)
         """How many bytes the answers have together: all that can be cut at."""
-        self._path = path
+        self._path = None if path is None else os.fspath(path)
         self._tcp = tcp
         self._broken = any(map(_is_reset, (event for one in self._exchanges for event in one.events)))
         self._delay = delay
@@ -72,12 +76,12 @@ class Replay:
         self._stop = threading.Event()
         self._cleanup = contextlib.ExitStack()
         self._host: str | None = None
+        self._server: Server | None = None
         self.rewind(cut, reset)
 
     def rewind(self, cut: int | None = None, reset: bool = False) -> None:
         """Begin anew, to be cut elsewhere. Nobody may be connected."""
-        if cut is not None and cut < 0:
-            raise ValueError(f"cut: {cut} is less than 0")
+        _check_count("cut", cut, 0)
         self._cuts: dict[int, int] = {}
         """By exchange, how many bytes of its answer are sent."""
         left = sys.maxsize if cut is None else cut
@@ -107,9 +111,9 @@ class Replay:
                 stack.callback(Path(path).unlink, missing_ok=True)
                 listener.listen(1024)
                 self._host = f"unix://{path}"
-            self._server = Server(listener, self._talk)
-            self._server.start()
-            stack.callback(self._server.close, self._stop.set)
+            self._server = server = Server(listener, self._talk)
+            server.start()
+            stack.callback(server.close, self._stop.set)
             self._cleanup = stack.pop_all()
         return self
 
@@ -124,11 +128,17 @@ class Replay:
         return self._host
 
     def serve(self, sock: socket.socket) -> None:
-        """Answer on `sock`, which is connected and from now on this one's, as on one that was accepted."""
+        """Answer on `sock`, which is connected and from now on this one's, as on one that was accepted.
+
+        Raises RuntimeError before the block.
+        """
+        if self._server is None:
+            raise RuntimeError("the Replay was not started")
         self._server.adopt(sock)
 
     def connect(self) -> socket.socket:
-        """The client's end of a new pair: ``Client(replay.connect())``."""
+        """The client's end of a new pair: ``Client(replay.connect())``. Raises RuntimeError before the block."""
+        _ = self.host
         ours, theirs = socket.socketpair()
         self.serve(ours)
         return theirs
@@ -151,6 +161,9 @@ class Replay:
             requests.append(head)
             exchange = self._pick(head)
         try:
+            waits = head.headers.get("expect", "").lower() == "100-continue"
+            if waits and (exchange is None or not _is_early(exchange.events)):
+                sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # this client waits for it, that of the tape did not
             if exchange is None:
                 reader.finish()
                 sock.sendall(_unknown(head))
@@ -354,6 +367,15 @@ def _is_whole(exchange: Exchange) -> bool:
     except h11.RemoteProtocolError:
         pass
     return False
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if value is None:
+        return
+    if type(value) is not int:
+        raise TypeError(f"{name}: int is needed, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name}: {value} is less than {least}")
 
 
 def _unknown(head: Request) -> bytes:

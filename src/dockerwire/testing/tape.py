@@ -190,7 +190,7 @@ class Tape(_Recorder):
 
     def replay(
         self,
-        path: str | None = None,
+        path: str | os.PathLike[str] | None = None,
         *,
         tcp: bool = False,
         cut: int | None = None,
