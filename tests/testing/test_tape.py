@@ -473,6 +473,62 @@ def test_a_hijacked_stream_that_was_left() -> None:
         assert session.ended == "eof"
 
 
+def in_chunks(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_other_chunks(size: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nA: b\r\ntransfer-encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+    document = b'["one", "two", "three"]'
+    tape, whole = Tape(redact=False), head + in_chunks(document[:9], document[9:]) + b"0\r\nT: x\r\n\r\n"
+    track = tape.track()
+    for _ in range(2):
+        track.sent(LIST)
+        for at in range(0, len(whole), 40):
+            track.received(whole[at : at + 40])
+    with tape.replay(chunk=size) as replay, Client(replay.host, version="1.44", timeout=10) as client:
+        for _ in range(2):  # and the connection is kept
+            assert client.containers.list() == json.loads(document)
+        sock = replay.connect()
+        with sock:
+            sock.sendall(LIST)
+            sock.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: sock.recv(1000), b""))
+    assert answer.startswith(head)
+    assert answer.endswith(b"0\r\n\r\n")
+    assert len(answer) * 2 == replay.size
+    sizes = [int(one, 16) for one in answer[len(head) :].split(b"\r\n")[::2] if one]
+    assert max(sizes) <= size
+    assert sum(sizes) == len(document)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(b"[]"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-",
+        b"hello",
+    ],
+)
+def test_what_has_no_chunks_stays(answer: bytes) -> None:
+    tape = Tape.of(LIST, answer)
+    with tape.replay(chunk=1) as replay, replay.connect() as sock:
+        sock.sendall(LIST)
+        assert b"".join(iter(lambda: sock.recv(1000), b"")) == answer
+
+
+def test_chunks_that_were_left() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + in_chunks(b'["one", ') + b"9\r\n"
+    with (
+        left_early(answer).replay(chunk=3) as replay,
+        Client(replay.host, version="1.44", timeout=10) as client,
+        pytest.raises(Truncated),
+    ):
+        client.containers.list()
+
+
 def test_garbage_is_no_request() -> None:
     with exchange("/v1.44/containers/json", b"[]").replay() as replay, replay.connect() as sock:
         sock.sendall(b"what is this?\r\n\r\n")
@@ -488,6 +544,8 @@ def test_garbage_is_no_request() -> None:
         ("cut", True, TypeError),
         ("piece", 0, ValueError),
         ("piece", True, TypeError),
+        ("chunk", 0, ValueError),
+        ("chunk", "1", TypeError),
         ("delay", -1, ValueError),
         ("delay", float("nan"), ValueError),
         ("delay", float("inf"), ValueError),
@@ -524,6 +582,42 @@ def test_a_server_for_any_client(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
     assert not (tmp_path / "s").exists()
+
+
+def test_a_server_that_fails_as_it_is_told(tmp_path: Path) -> None:
+    exchange("/containers/json", b"[]").save(tmp_path / "x.tape")
+    command = [sys.executable, "-m", "dockerwire.testing", "--tape", tmp_path / "x.tape", "--socket", tmp_path / "s"]
+    command += ["--cut", "30", "--reset", "--piece", "7", "--chunk", "5", "--delay", "0.01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        with (
+            Client(process.stdout.readline().strip(), version="1.44", timeout=10) as client,
+            pytest.raises(ConnectionLost, match="reset"),
+        ):
+            client.containers.list()
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--cut", "5"], "--cut is for --tape"),
+        (["--reset"], "--reset is for --tape"),
+        (["--delay", "0"], "--delay is for --tape"),
+        (["--tape", "TAPE", "--piece", "0"], "piece: 0 is less than 1"),
+        (["--tape", "TAPE", "--delay", "-1"], "delay: -1.0 is no time"),
+        (["--tape", "TAPE", "--cut", "x"], "invalid int value"),
+    ],
+)
+def test_faults_that_are_none(
+    options: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Tape().save(tmp_path / "x.tape")
+    with pytest.raises(SystemExit) as exited:
+        main([str(tmp_path / "x.tape") if option == "TAPE" else option for option in options])
+    assert exited.value.code == 2
+    assert says in capsys.readouterr().err
 
 
 def test_a_server_of_no_tape(tmp_path: Path) -> None:

@@ -24,11 +24,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--socket", metavar="PATH", help="where to make its unix socket")
     parser.add_argument("--demo", action="store_true", help="with a handful of containers that write logs")
     parser.add_argument("--tape", metavar="FILE", help="answer as this recording does")
+    faults = parser.add_argument_group("with --tape")
+    faults.add_argument("--cut", type=int, metavar="BYTES", help="close the connection after so many of all answers")
+    faults.add_argument("--reset", action="store_true", help="reset it there instead")
+    faults.add_argument("--piece", type=int, metavar="BYTES", help="have the client read so many at a time")
+    faults.add_argument("--chunk", type=int, metavar="BYTES", help="answer in other HTTP chunks, of so many at most")
+    faults.add_argument("--delay", type=float, metavar="SECONDS", help="wait before each piece")
     given = parser.parse_args(arguments)
+    asked = {name: getattr(given, name) for name in ("cut", "reset", "piece", "chunk", "delay")}
+    asked = {name: value for name, value in asked.items() if value is not None and value is not False}
+    if asked and given.tape is None:
+        parser.error(f"--{next(iter(asked))} is for --tape")
     engine: Engine | Replay
     try:
         if given.tape is not None:
-            engine = Tape.load(given.tape).replay(given.socket)
+            engine = Tape.load(given.tape).replay(given.socket, **asked)
         else:
             engine = Engine(given.api_version, min_api_version=given.min_api_version, path=given.socket)
     except (OSError, ValueError) as error:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import h11
 
+from ..kernel import ChunkedDecoder
 from .call import Request
 from .server import Server
 
@@ -38,6 +39,11 @@ _MAX_BODY = 16 << 20
 _VERSION = re.compile(r"/v\d+\.\d+(?=/)")
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _ACCEPT = re.compile(rb"(?i)(\r\nsec-websocket-accept: *)[^\r]{28}")
+_CODED = re.compile(
+    rb"(?:HTTP/1\.1 1[^\r]*\r\n(?:[^\r]+\r\n)*\r\n)*"
+    rb"HTTP/1\.1 [^1][^\r]*\r\n(?:[^\r]+\r\n)*?(?i:transfer-encoding: *chunked)\r\n(?:[^\r]+\r\n)*\r\n"
+)
+"""The heads of an answer in chunks."""
 _LOOK_SECONDS = 0.0001  # between two looks at what no one tells of
 
 
@@ -58,13 +64,15 @@ class Replay:
         reset: bool,
         delay: float,
         piece: int | None,
+        chunk: int | None,
     ) -> None:
         _check_count("piece", piece, 1)
+        _check_count("chunk", chunk, 1)
         if type(delay) not in (int, float):
             raise TypeError(f"delay: seconds are needed, not {type(delay).__name__}")
         if not 0 <= delay <= threading.TIMEOUT_MAX:
             raise ValueError(f"delay: {delay} is no time to wait")
-        self._exchanges = list(exchanges)
+        self._exchanges = [one if chunk is None else _rechunked(one, chunk) for one in exchanges]
         self.size = sum(len(exchange.answer) for exchange in self._exchanges)
         """How many bytes the answers have together: all that can be cut at."""
         self._path = None if path is None else os.fspath(path)
@@ -367,6 +375,32 @@ def _is_whole(exchange: Exchange) -> bool:
     except h11.RemoteProtocolError:
         pass
     return False
+
+
+def _rechunked(exchange: Exchange, size: int) -> Exchange:
+    """With what each event has of the body in chunks of `size` bytes and a shorter last one."""
+    heads = _CODED.match(exchange.answer)
+    if heads is None or exchange.method == "HEAD":
+        return exchange
+    left, body, done, events = heads.end(), ChunkedDecoder(), False, []
+    for event in exchange.events:
+        if event.kind != "received" or not event.data or done:
+            events.append(event)
+            continue
+        data, coded = event.data[:left], event.data[left:]
+        left -= len(data)
+        content = bytes(body.feed(coded))
+        for at in range(0, len(content), size):
+            piece = content[at : at + size]
+            data += b"%x\r\n%b\r\n" % (len(piece), piece)
+        if done := body.done:
+            data += b"0\r\n\r\n" + body.trailing_data
+        if data:
+            events.append(event._replace(data=data))
+    if body.error is not None:
+        return exchange
+    answer = b"".join(event.data for event in events if event.kind == "received")
+    return exchange._replace(answer=answer, events=events)
 
 
 def _check_count(name: str, value: object, least: int) -> None:

@@ -185,7 +185,7 @@ class Tape(_Recorder):
 
     @property
     def size(self) -> int:
-        """How many bytes the answers have together: the cuts that `replay` can make."""
+        """How many bytes the answers have together: the cuts that `replay` can make, but with `chunk`."""
         return sum(len(event.data) for event in self.events if event.kind == "received")
 
     def replay(
@@ -197,6 +197,7 @@ class Tape(_Recorder):
         reset: bool = False,
         delay: float = 0.0,
         piece: int | None = None,
+        chunk: int | None = None,
     ) -> Replay:
         """An engine that answers as this tape does: a unix socket (at `path`, or where there is room), or `tcp`.
 
@@ -207,11 +208,12 @@ class Tape(_Recorder):
 
         Of the answers, one after the other as they are on the tape, `cut` bytes are sent; then that connection is
         closed, or `reset`. Each piece is sent `delay` seconds after what was before it. With `piece` the client gets so
-        many bytes at a time; on Linux, and not on `tcp`, it has read them before more are sent.
+        many bytes at a time; on Linux, and not on `tcp`, it has read them before more are sent. With `chunk` what came
+        in HTTP chunks does so in others, of so many bytes at most and without trailers; `cut` counts what is sent then.
         """
         from .replay import Replay
 
-        return Replay(self.exchanges, path, tcp=tcp, cut=cut, reset=reset, delay=delay, piece=piece)
+        return Replay(self.exchanges, path, tcp=tcp, cut=cut, reset=reset, delay=delay, piece=piece, chunk=chunk)
 
 
 class TapeFile(_Recorder):
