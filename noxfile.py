@@ -145,8 +145,8 @@ def csrc(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def fuzz(session: nox.Session) -> None:
-    """The C decoders under libFuzzer, from the kept inputs: seven seconds each, or as many as are said after `--`. Needs
-    clang."""
+    """The C decoders under libFuzzer, from the kept inputs, for seven seconds each, or as many as are said after `--`.
+    Needs clang."""
     session.run("make", "-C", "csrc", "fuzz", f"SECONDS={(session.posargs or ['7'])[0]}")
 
 
