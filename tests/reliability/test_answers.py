@@ -138,7 +138,6 @@ def comes(kernel: Any, kind: str, tty: bool, columns: bool, cut: list[bytes]) ->
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_damaged_answers(kind: str) -> None:
     every = [load_kernel(name) for name in kernels.available()]

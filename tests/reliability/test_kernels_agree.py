@@ -26,7 +26,6 @@ CASES = [(name, False) for name in SUBJECTS] + [(name, True) for name, subject i
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "columns"), CASES)
 def test_damaged_inputs(name: str, columns: bool) -> None:
     every = [load_kernel(kernel) for kernel in kernels.available()]
@@ -73,7 +72,6 @@ def fed_through(kernel: Any, decoder: Any, columns: bool, cut: list[bytes]) -> A
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("name", "columns"), [("documents", False), *((name, c) for name in ("frames", "records") for c in (False, True))]
 )
@@ -98,7 +96,6 @@ def test_damaged_chunks(name: str, columns: bool) -> None:
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", kernels.available()[:-1])
 def test_lines_of_json_of_damaged_texts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each set of tools behind batches writes what the reference does."""

@@ -85,7 +85,6 @@ def is_linear(make: Callable[[], Any], build: Callable[[int], bytes], largest: i
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_reads_of_8_kib(kernel: ModuleType, subject: str) -> None:
     make, build = SUBJECTS[subject]
@@ -94,7 +93,6 @@ def test_reads_of_8_kib(kernel: ModuleType, subject: str) -> None:
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_reads_of_a_byte(kernel: ModuleType, subject: str) -> None:
     make, build = SUBJECTS[subject]
@@ -122,7 +120,6 @@ class Exchanged:
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("reads", [1, 8 * KIB])
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_exchange(kernel: ModuleType, answer: str, reads: int) -> None:

@@ -57,7 +57,6 @@ def makers(file: str, data: bytes) -> list[tuple[Any, bytes, list[str]]]:
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("file", [file for file in FILES if file != "http_response"])
 def test_decoders(file: str) -> None:
     every = [load_kernel(name) for name in kernels.available()]
@@ -79,7 +78,6 @@ def test_decoders(file: str) -> None:
 
 
 @pytest.mark.untraced
-@pytest.mark.timeout(3600)
 def test_responses() -> None:
     every = [load_kernel(name) for name in kernels.available()]
     rows = load("http_response")
