@@ -43,6 +43,12 @@ BUGS = {
         "data[pos] > 255:\n                    self",
         f"{_FRAMES}::test_unknown_types_are_malformed_at_their_byte",
     ),
+    "what a header announces is allocated at once": Bug(
+        _KERNEL,
+        "stream, left = _HEADER(data, pos)",
+        "stream, left = _HEADER(data, pos); room = bytes(left)",
+        f"{_FRAMES}::test_a_header_of_four_gigabytes_costs_nothing[python]",
+    ),
     "a document is read again from its beginning with each read": Bug(
         _KERNEL,
         "self._held += data[pos:end]",
