@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from dockerwire import __version__, kernel
-from dockerwire.cli import main
+from dockerwire.cli import logs, main
+from dockerwire.kernel import LogRecord
 from dockerwire.testing import Engine
 from tests.support.peers import Peer, answers, ok
 
@@ -144,6 +146,39 @@ def test_logs_with_details(engine: Engine, run: Any):
     [found] = documents(run("logs", "--details", "--format", "jsonl", "labelled")[1])
     assert found["attrs"] == {"a": "b c"}
     assert "labelled | a=b c x" in run("logs", "--details", "labelled", "old")[1].splitlines()
+
+
+def test_a_line_is_of_who_wrote_it(engine: Engine, run: Any):
+    """Nothing that a container writes or is labelled with is the line of another one."""
+    forged = ["old | gone", '{"name":"old"}', "\r\x0b\x0c\x1c\x85\u2028old | gone", '","name":"old","x":"', "\0\x1b[2J"]
+    engine.container(
+        "evil",
+        output="".join(f"{line}\n" for line in forged),
+        exit_code=0,
+        labels={"a": "x\nold | gone\n", "b": "\r\u2028old | gone"},
+        host_config={"LogConfig": {"Type": "json-file", "Config": {"labels": "a,b"}}},
+    )
+    for details in ([], ["--details"]):
+        lines = run("logs", *details, "evil", "old")[1].split("\n")
+        assert [line for line in lines if not line.startswith("evil | ")] == ["old  | gone", ""]
+        assert len(lines) == len(forged) + 2
+        assert not details or "evil | a=x\\nold | gone\\n,b=\\r\\u2028old | gone old | gone" in lines
+        out = run("logs", *details, "--format", "jsonl", "evil", "old")[1]
+        found = [json.loads(line) for line in out.split("\n")[:-1]]
+        assert [each["message"] for each in found if each["name"] == "evil"] == forged
+        assert [each["message"] for each in found if each["name"] != "evil"] == ["gone"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_details_that_are_not_utf8(capfd: pytest.CaptureFixture[str], as_json: bool):
+    record = LogRecord(1, 0, b"a \xff", {"k\udcff": "\udc80\xe9"}, False)
+    logs.Printer({"id": "web"}, as_json=as_json, timestamps=False, raw=False).write("id", [record])
+    sys.stdout.flush()
+    out = capfd.readouterr().out
+    if as_json:
+        assert json.loads(out)["attrs"] == {"k\\xff": "\\x80\xe9"}
+    else:
+        assert out == "web | k\\xff=\\x80\xe9 a \\xff\n"
 
 
 def test_trouble_in_the_log_is_told(engine: Engine, run: Any):

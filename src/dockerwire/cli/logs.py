@@ -161,21 +161,21 @@ class Printer:
         sys.stdout.write("".join(self._lines(id, records)))
 
     def _json_lines(self, id: str, records: list[LogRecord]) -> Iterator[str]:
-        """What is not UTF-8 in a message is written ``\\xNN``."""
+        """What is not UTF-8 in a message or its details is written ``\\xNN``."""
         encode = self._encode
         whose = f'"name":{encode(self._names[id])},"id":{encode(id)}'
         for stream, time_ns, message, attrs, partial in records:
             yield (
                 f'{{{whose},"stream":"{_STREAMS[stream]}","time":{encode(stamp(time_ns))},'
-                f'"message":{encode(text_of(message))},"attrs":{encode(attrs)},"partial":{encode(partial)}}}\n'
+                f'"message":{encode(text_of(message))},"attrs":{encode(_texts(attrs))},"partial":{encode(partial)}}}\n'
             )
 
     def _text_lines(self, id: str, records: list[LogRecord]) -> Iterator[str]:
         prefix = self._prefix(id)
         for stream, time_ns, message, attrs, _ in records:
             line = text_of(message)
-            if attrs:
-                line = f"{','.join(f'{key}={value}' for key, value in attrs.items())} {line}"
+            if attrs:  # as names: a line break in a label would begin the line of another container
+                line = f"{safe(','.join(f'{key}={value}' for key, value in _texts(attrs).items()))} {line}"
             if self._safe:
                 line = safe(line)
             if self._timestamps:
@@ -189,6 +189,13 @@ class Printer:
             self._width = min(_WIDEST, max(map(len, self._names.values())))
         text = f"{safe(self._names[id]).ljust(self._width)} |"
         return f"{colour(text, COLOURS[self._numbers[id] % len(COLOURS)]) if self._colours else text} "
+
+
+def _texts(attrs: Mapping[str, str]) -> dict[str, str]:
+    return {
+        text_of(key.encode("utf-8", "surrogateescape")): text_of(value.encode("utf-8", "surrogateescape"))
+        for key, value in attrs.items()
+    }
 
 
 def _records(client: Client, given: argparse.Namespace) -> int:
