@@ -639,13 +639,47 @@ def test_errors_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(OSError, match=r"File name too long: .*/nnn"):
         extract([archive_of(entry("n" * 256 + "/x"))], tmp_path)
 
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_no_more(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a file, whose half is taken away again: what was whole before stays, and nothing is made behind it."""
+    write, room = os.write, [100]
+
     def full(file: int, data: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if not room[0]:
+            raise OSError(code, os.strerror(code))
+        written = write(file, data[: room[0]])
+        room[0] -= written
+        return written
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*/d/a'"):
-        extract([archive_of(entry("d/a", data=b"x"))], tmp_path)
-    assert os.listdir(tmp_path / "d") == []
+    files = [entry(name, data=bytes(60)) for name in ("d/a", "d/b", "d/c")]
+    with pytest.raises(OSError, match=rf"{os.strerror(code)}: '.*/d/b'") as raised:
+        extract(archive_of(*files), tmp_path)
+    assert (raised.value.errno, room) == (code, [0])
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "d").iterdir()] == [("a", bytes(60))]
+
+
+def test_a_disk_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system says so at once: of a folder, a file, a link."""
+    (tmp_path / "there").mkdir()
+    before = tree(tmp_path)
+    real = os.open
+
+    def opened(path: Any, flags: int, *args: Any, **keywords: Any) -> int:
+        return refuse() if flags & os.O_CREAT else real(path, flags, *args, **keywords)
+
+    def refuse(*args: Any, **keywords: Any) -> Any:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", opened)
+    for name in ("mkdir", "symlink", "link", "unlink"):
+        monkeypatch.setattr(os, name, refuse)
+    for made in (entry("new/a"), entry("there/a", data=b"x"), entry("a", tarfile.SYMTYPE, linkname="there")):
+        with pytest.raises(OSError, match=r"Read-only file system: '.*/(new|there/a|a)'") as raised:
+            extract(archive_of(made), tmp_path)
+        assert raised.value.errno == errno.EROFS
+    assert tree(tmp_path) == before
 
 
 def test_short_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -85,6 +87,7 @@ async def test_names_that_are_none(world: World) -> None:
         (110, "unreachable", "Connection timed out"),
         (113, "unreachable", "No route to host"),
         (24, "", "Too many open files"),
+        (12, "", "Cannot allocate memory"),
     ],
 )
 @scenario
@@ -103,19 +106,23 @@ async def test_other_causes(world: World, code: int, reason: str, advice: str) -
             assert await client.send(whole()) == b""
 
 
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
 @scenario
-async def test_no_descriptor_left(world: World) -> None:
-    """EMFILE is told as what it is, and the client recovers."""
+async def test_no_socket_to_be_had(world: World, code: int) -> None:
+    """No descriptor or no memory: told as what it is, and the client recovers."""
 
     def none(*args: Any) -> Any:
-        raise OSError(24, "Too many open files")
+        raise OSError(code, os.strerror(code))
 
     with Peer(answers(ok())) as peer, pytest.MonkeyPatch.context() as patch:
         async with world.client(peer.host, version="1.44") as client:
             real = core.socket.socket
             patch.setattr(core.socket, "socket", none)
-            with pytest.raises(ConnectError, match="Too many open files"):
+            with pytest.raises(ConnectError, match=os.strerror(code)) as error:
                 await client.send(whole())
+            assert isinstance(error.value.__cause__, OSError)
+            assert error.value.__cause__.errno == code
+            assert not client._core._busy
             patch.setattr(core.socket, "socket", real)
             assert await client.send(whole()) == b""
 
@@ -123,13 +130,16 @@ async def test_no_descriptor_left(world: World) -> None:
 class Resolving:
     """Has any name stand for given addresses, or not be found, in every world."""
 
-    def __init__(self, world: World, *places: tuple[str, int], error: Exception | None = None) -> None:
+    def __init__(self, world: World, *places: tuple[Any, ...], error: Exception | None = None) -> None:
         self._patch = pytest.MonkeyPatch()
 
         def blocking(*args: Any, **kwargs: Any) -> Any:
             if error is not None:
                 raise error
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+            return [
+                (socket.AF_INET6 if ":" in place[0] else socket.AF_INET, socket.SOCK_STREAM, 6, "", place)
+                for place in places
+            ]
 
         async def awaiting(*args: Any, **kwargs: Any) -> Any:
             return blocking()
@@ -177,6 +187,18 @@ async def test_every_address_of_a_name_is_tried(world: World, blackhole: tuple[s
             assert "connection refused" in await refused(world, "tcp://engine:1", "refused")
         with Resolving(world):
             assert "the host name has no address" in await refused(world, "tcp://engine:1", "unknown-host")
+
+
+@pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")
+@pytest.mark.parametrize("dead", ["::1", "100::1"])
+@scenario
+async def test_ipv6_that_is_dead(world: World, dead: str) -> None:
+    """Nobody listens at the first address, or nothing comes back from there (RFC 6666), or there is no IPv6 at all."""
+    with Peer(answers(ok(b"here")), tcp=True) as peer:
+        port = int(peer.host.rpartition(":")[2])
+        with Resolving(world, (dead, port, 0, 0), ("127.0.0.1", port)):
+            async with world.client("tcp://engine:1", version="1.44", timeout=Timeouts(connect=0.4)) as client:
+                assert await client.send(whole()) == b"here"
 
 
 @pytest.mark.filterwarnings("ignore::dockerwire.InsecureWarning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -15,8 +16,8 @@ from typing import Any
 import pytest
 
 from dockerwire import Client, ConnectionLost, Frame, StreamError, Truncated, pump
-from tests.support.exchanges import chunked, chunks, documents, frame, frames
-from tests.support.peers import Peer, Talk, answers
+from tests.support.exchanges import chunked, chunks, documents, frame, frames, whole
+from tests.support.peers import Peer, Talk, answers, ok
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 DICE = random.Random(2)
@@ -271,6 +272,51 @@ def test_nobody_reads(tmp_path: Path) -> None:
 
     pumping(BODY, use)
     os.close(write)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("failing", ["out", "err"])
+def test_a_sink_that_fails(failing: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halfway: it is told as what it is, what was written before is there, and the stream's connection is closed."""
+    real, room = os.write, [5000]
+
+    with (
+        Peer(answers(BODY), answers(ok(b"x"))) as peer,
+        Client(peer.host, version="1.44") as client,
+        (tmp_path / "out").open("wb") as out,
+        (tmp_path / "err").open("wb") as err,
+    ):
+        sink = {"out": out, "err": err}[failing].fileno()
+
+        def write(descriptor: int, data: Any) -> int:
+            if descriptor != sink:
+                return real(descriptor, data)
+            if not room[0]:
+                raise OSError(code, os.strerror(code))
+            written = real(descriptor, data[: min(700, room[0])])
+            room[0] -= written
+            return written
+
+        monkeypatch.setattr(os, "write", write)
+        with client.stream(frames(tty=False)) as stream, pytest.raises(OSError, match=os.strerror(code)) as raised:
+            pump(stream, out, err)
+        monkeypatch.undo()
+        assert (raised.value.errno, room) == (code, [0])
+        for name, all_of_it in (("out", OF_OUT), ("err", OF_ERR)):
+            got = (tmp_path / name).read_bytes()
+            assert all_of_it.startswith(got)
+            assert name != failing or len(got) == 5000
+        assert client.send(whole()) == b"x"
+        assert peer.connections == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_disk_that_is_full() -> None:
+    def use(stream: Any) -> None:
+        with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left"):
+            pump(stream, full)
+
+    pumping(BODY, use)
 
 
 def test_the_wrong_end() -> None:
