@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
@@ -16,6 +20,7 @@ from tests.support.exchanges import attach, documents, frame, frames, whole
 from tests.support.peers import Peer, Talk, answers, ok
 from tests.support.worlds import World, scenario
 
+ROOT = Path(__file__).parents[2]
 SHORT = 0.05
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -241,6 +246,69 @@ async def test_waiting_says_what_was_waited_for(world: World) -> None:
         assert await wait(Wait(ours, False, True, SHORT)) == (False, False)
         theirs.close()
         assert await wait(Wait(ours, False, True, 10)) == (False, True)
+
+
+JUMPING = """
+import itertools, time
+
+real, jumps = time.time, itertools.cycle((3600, -3600))
+time.time = lambda: real() + next(jumps)
+time.time_ns = lambda: round(time.time() * 1e9)
+
+import sys
+from dockerwire import Timeout, Timeouts, wait_for
+from dockerwire.waiting import exited
+from tests.support.exchanges import frames, whole
+from tests.support.worlds import WORLDS
+
+async def ask(client):
+    await client.send(whole(), timeout=0.2)
+
+async def follow(client):
+    async with client.stream(frames(tty=False), timeout=Timeouts(idle=0.2)) as items:
+        await anext(items)
+
+async def wait(client):
+    if hasattr(client, "_real"):
+        wait_for(client._real, "web", exited, timeout=0.2)
+    else:
+        await wait_for(client, "web", exited, timeout=0.2)
+
+for world in WORLDS:
+
+    async def scenario():
+        async with world.client(sys.argv[1], version="1.44", timeout=30) as client:
+            assert await client.send(whole("POST")) == b"late"
+            for step in (ask, follow, wait):
+                began = time.monotonic()
+                try:
+                    await step(client)
+                except Timeout:
+                    assert 0.19 < time.monotonic() - began < 5, (world.name, step)
+                else:
+                    raise AssertionError
+
+    world.run(scenario)
+assert abs(time.time() - time.time()) > 7000
+"""
+
+
+@pytest.mark.every_kernel
+def test_the_time_of_day_jumps() -> None:
+    """By an hour, forwards and backwards with each look at it: clocks run out when they should, and no earlier."""
+
+    def script(talk: Talk) -> None:
+        while (asked := talk.request()) is not None:
+            if asked.method == "POST":
+                time.sleep(0.3)
+                talk.send(ok(b"late"))
+            elif asked.target.endswith("/logs"):
+                talk.send(CHUNKED)
+
+    with Peer(script) as peer:
+        command = [sys.executable, "-c", JUMPING, peer.host]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_sooner_of_two_clocks() -> None:
