@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 from .items import Frame, LogRecord
 from .shared import format_timestamp
@@ -107,21 +107,8 @@ def ndjson(
     return b"".join(lines)
 
 
-def _no_arrow() -> NoReturn:
+def _no_arrow(*columns: Any) -> Any:
     raise NotImplementedError("Arrow's C data interface needs the compiled part of dockerwire, which is for CPython")
 
 
-def arrow_schema(records: bool) -> Any:
-    _no_arrow()
-
-
-def arrow_frames(*columns: Any) -> Any:
-    _no_arrow()
-
-
-def arrow_records(*columns: Any) -> Any:
-    _no_arrow()
-
-
-def arrow_stream(records: bool, arrays: Iterable[Any]) -> Any:
-    _no_arrow()
+arrow_schema = arrow_frames = arrow_records = arrow_stream = _no_arrow

@@ -119,10 +119,6 @@ class Projector:
         return columns
 
 
-def _steps(path: Path) -> list[tuple[str, int | None]]:
-    return [(name, _index(name)) for name in path]
-
-
 def _found(value: Any, steps: list[tuple[str, int | None]]) -> Any:
     for name, index in steps:
         if isinstance(value, dict):
