@@ -120,9 +120,9 @@ static void run_all(const char *name, const dw_common *begin, size_t size, const
         memset(&chunked, 0, sizeof chunked);
         chunked.common.decoder = DW_CHUNKED;
         chunked.max_line = chunked.max_extensions = 99;
-        if (through != NULL) { /* in chunks of a few bytes */
+        if (through != NULL) { /* in chunks of a few bytes, or of nine, as short frames are */
             for (i = 0, total = 0; i < length;) {
-                size_t part = 1 + next_random() % 9;
+                size_t part = run % 2 ? 9 : 1 + next_random() % 9;
                 if (part > length - i)
                     part = length - i;
                 total += (size_t)sprintf((char *)body + total, "%zx\r\n", part);
@@ -141,6 +141,8 @@ static void run_all(const char *name, const dw_common *begin, size_t size, const
             const unsigned char *in = guarded(whole + pos, part);
             int status;
             start(&f.columns, s.common.decoder == DW_LOG);
+            if (run % 4 < 2) /* room for what is copied in blocks; else what is missing, each time */
+                make_room(&f.columns, 50, 4096);
             f.status = DW_FULL;
             while ((status = dw_columns_feed(&f, through, &s.common, in, part, &used)) == DW_FULL || status == DW_ODD) {
                 const dw_span *span = &f.spans[f.next];
@@ -192,6 +194,8 @@ static void logs(int options, uint64_t max_line, const char *input, size_t lengt
 
 #define H(stream, length) stream "\0\0\0\0\0\0" length
 #define T0 "1970-01-01T00:00:00Z" /* 20 bytes */
+#define T1 "1970-01-01T00:00:00.000000001Z"
+#define X96 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static void test_feed(void)
 {
@@ -205,6 +209,11 @@ static void test_feed(void)
     LOGS(STAMPS, 99, H("\1", "\26") T0 " a" H("\2", "\27") T0 " x\n" H("\1", "\27") T0 " b\n", "2:0:x;1:0:ab;.");
     LOGS(STAMPS, 99, H("\1", "\27") "9999-12-31T00:00:00Z a\n" H("\3", "\2") "no", "1:a;3:no;.");
     LOGS(STAMPS, 99, H("\1", "\27") T0 " a\n" H("\1", "\3") "oh\n", "1:0:a;!BAD_TIMESTAMP@39");
+    LOGS(STAMPS, 999, H("\1", "\102") T1 " a\n" T1 " b\n", "1:1:a;1:1:b;.");
+    LOGS(STAMPS, 999,
+         H("\1", "\102") T1 " a\n" T1 " b\n"
+                            "\2\0\0\0\0\0\1\100" T1 " " X96 X96 X96 "\n",
+         "1:1:a;1:1:b;2:1:<288>;.");
     LOGS(DETAILS, 99, H("\1", "\10") "a=%2c b\n" H("\1", "\5") "a=b x" H("\1", "\6") "c=d y\n", "1:b;1:xy;.");
     LOGS(TTY, 99, "a\r\nb\r\r\n\rc\n\r", "1:a;1:b\\x0d;1:\\x0dc;.");
 }

@@ -152,6 +152,8 @@ static void logs(int options, uint64_t max_line, const char *input, size_t lengt
 #define M0 "1970-01-01T00:00:"    /* 17 */
 #define M1 "1970-01-01T00:01:"
 #define T1 "1970-01-01T00:00:00.000000001Z"
+#define LATEST "2262-04-11T23:47:16.85477580"
+#define FIRST "1677-09-21T00:12:43.14522419"
 
 static void test_frames(void)
 {
@@ -237,6 +239,15 @@ static void test_logs(void)
     LOGS(STAMPS, 99, H("\1", "\26") T0 " a" H("\1", "\41") T1 " b\n", "1:0:a~1:1:b;.");
     LOGS(STAMPS, 99, H("\1", "\54") T0 " \n" T0 " b", "1:0:;1:0:b~.");
     LOGS(STAMPS, 99, H("\1", "\26") "9999-12-31T00:00:00Z a", "1:a~.");
+    /* The ends of what is an int64 of nanoseconds, and one beyond each. */
+    LOGS(STAMPS, 99,
+         H("\1", "\41") LATEST "7Z a\n" H("\1", "\41") LATEST "8Z b\n" H("\1", "\41") FIRST "2Z c\n" H("\1", "\41")
+             FIRST "1Z d\n",
+         "1:9223372036854775807:a;1:b;1:-9223372036854775808:c;1:d;.");
+    /* As engines write it, and what is like that for a while. */
+    LOGS(STAMPS, 99, H("\1", "\41") T1 " a\n" H("\2", "\102") T1 " b\n" T1 " c\n" H("\1", "\41") T0 " 123456789 x\n",
+         "1:1:a;2:1:b;2:1:c;1:0:123456789 x;.");
+    LOGS(STAMPS, 99, H("\1", "\41") T1 " a\n" H("\1", "\41") M0 "00.00000000xZ b\n", "1:1:a;!BAD_TIMESTAMP@49");
     LOGS(STAMPS, 99, H("\1", "\24") T0, "!BAD_TIMESTAMP@8");
     LOGS(STAMPS, 99, H("\1", "\27") T0 " a\n" H("\1", "\3") "oh\n", "1:0:a;!BAD_TIMESTAMP@39");
     LOGS(STAMPS, 99, H("\1", "\30") T0 " a\nx", "1:0:a;!BAD_TIMESTAMP@31");
@@ -344,8 +355,18 @@ static void test_faults_of_the_coding(void)
         }
 }
 
+static void test_names(void)
+{
+    int status;
+    for (status = DW_OK; status <= DW_DONE + 1; status++)
+        see("%s ", dw_status_name(status) == NULL ? "none" : dw_status_name(status));
+    see("%s %s", dw_status_name(DW_CUT_LOG), dw_status_name(DW_CUT_LOG - 1) == NULL ? "none" : "?");
+    expect("names", 0, "OK FULL DONE none CUT_LOG none");
+}
+
 int main(void)
 {
+    test_names();
     test_frames();
     test_json();
     test_json_blocks();
