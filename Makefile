@@ -8,6 +8,7 @@
 # make soak    the same in the lengths of docs/reliability.md, then an hour of each fuzzer, two at a time: most of a day
 # make fuzz SECONDS=60    libFuzzer on each C decoder, two at a time, for so long each; needs clang
 # make mutants    whether the tests bite: changes one thing at a time, at every fifth place, and sees if one fails
+# make coverage    what the tests run of the C core (lines) and of the decoders in Python (lines and branches)
 # make pins    pin what CI installs anew, by version and hash: .ci/requirements
 # make docs    the documentation as a site: build/site/index.html
 # All they need is set up in .venv with PYTHON (python3, at least 3.10), anew only when the package's build changes.
@@ -42,7 +43,10 @@ BITING := tests/wire tests/drivers/test_documents.py $(addprefix tests/kernel/te
 	logs.py timestamps.py columns.py through.py) -k "not cython and not cffi and not 100k and not fault_at_every"
 DRIVERS := $(addprefix dockerwire.drivers.,core connection steps pace awaiting sync asyncio trio pump taped)
 
-.PHONY: demo test test-engines lint pins docs reliability soak mutants fuzz bench bench-layers bench-quick clean
+# What `make coverage` looks at: the decoders, the tools of batches and the projection where nothing is compiled.
+DECODERS := $(addprefix src/dockerwire/kernel/,backend_python.py columns_python.py project.py faults.py shared.py)
+
+.PHONY: demo test test-engines lint pins docs reliability soak mutants coverage fuzz bench bench-layers bench-quick clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/dockerwire demo
@@ -76,6 +80,12 @@ fuzz:
 mutants: $(VENV)/test.stamp
 	DOCKERWIRE_KERNEL=python $(BIN)/python tools/mutants.py --every $(EVERY) --seconds 20 $(MUTATED) -- $(BITING)
 	$(BIN)/python tools/mutants.py --every $(EVERY) --seconds 20 $(DRIVERS) -- tests/drivers tests/test_context.py -k "not cffi"
+
+coverage: $(VENV)/test.stamp
+	$(MAKE) -C csrc coverage
+	$(BIN)/python -m pytest -q --cov --cov-report= --cov-fail-under=0 tests/kernel --ignore tests/kernel/test_c.py \
+		-k "not cython and not cffi or test_project or test_columns_batch"
+	$(BIN)/coverage report --fail-under=100 --no-skip-covered $(DECODERS)
 
 lint: $(VENV)/nox.stamp
 	$(BIN)/nox -s lint types docs
