@@ -83,8 +83,8 @@ mutants: $(VENV)/test.stamp
 
 coverage: $(VENV)/test.stamp
 	$(MAKE) -C csrc coverage
-	$(BIN)/python -m pytest -q --cov --cov-report= --cov-fail-under=0 tests/kernel --ignore tests/kernel/test_c.py \
-		-k "not cython and not cffi or test_project or test_columns_batch"
+	$(BIN)/python -m pytest -q --cov --cov-report= --cov-fail-under=0 --hypothesis-profile=brief \
+		tests/kernel --ignore tests/kernel/test_c.py -k "not cython and not cffi or test_project or test_columns_batch"
 	$(BIN)/coverage report --fail-under=100 --no-skip-covered $(DECODERS)
 
 lint: $(VENV)/nox.stamp

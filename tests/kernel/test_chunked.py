@@ -107,6 +107,8 @@ MALFORMED = [
     (b"\xef\xbc\x91\r\n", 0),
     (b";a\r\n", 0),
     (b"g\r\n", 0),
+    (b"0\r\n\rx", 4),
+    (b"0\r\nA: b\rx", 8),
 ]
 
 
