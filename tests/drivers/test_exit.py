@@ -17,32 +17,34 @@ pytestmark = pytest.mark.every_kernel  # the fastest: it is what leaves Python a
 SOON = 10  # seconds: it takes some hundredths of one
 FRAME = chunked(frame(1, b"a line\n"))[:-5]
 
+# No loop ends in an `if`: CPython 3.14.8 leaves the jump back from there out of the blocks around it, and an exception
+# of a signal handler that strikes at it passes `with` and `finally` by.
 BEGIN = """
 import signal, sys, threading
 from dockerwire import Client, api
 
 request = api.container_logs("web", stdout=True, follow=True, tty=False)
 
+said = []
+
 def came():
-    print("came", flush=True)
+    if not said:
+        said.append(True)
+        print("came", flush=True)
 
 def follow(client):
     try:
         with client, client.stream(request) as stream:
-            for number, _ in enumerate(stream):
-                if not number:
-                    came()
+            for _ in stream:
+                came()
     finally:
         print("closed", flush=True)
 
 async def follow_too(client):
     try:
         async with client, client.stream(request) as stream:
-            number = 0
             async for _ in stream:
-                if not number:
-                    came()
-                number += 1
+                came()
     finally:
         print("closed", flush=True)
 
