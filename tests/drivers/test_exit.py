@@ -17,7 +17,7 @@ pytestmark = pytest.mark.every_kernel  # the fastest: it is what leaves Python a
 SOON = 10  # seconds: it takes some hundredths of one
 FRAME = chunked(frame(1, b"a line\n"))[:-5]
 
-# No loop ends in an `if`: CPython 3.14.8 leaves the jump back from there out of the blocks around it, and an exception
+# No loop ends in an `if`: CPython 3.13 leaves the jump back from there out of the blocks around it, and an exception
 # of a signal handler that strikes at it passes `with` and `finally` by.
 BEGIN = """
 import signal, sys, threading
