@@ -19,7 +19,7 @@ from pathlib import Path
 import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "pypy3.11"]
-BETWEEN = {"3.12", "3.13"}  # where going through many bytes one by one shows nothing that the others do not show
+BRIEF = {"3.10", "3.12", "3.13"}  # where going through many bytes one by one shows nothing that the others do not show
 EXTRAS = "cffi,cli,speed,trio,ws"
 COMPILED = ("cython", "cffi")
 MODULES = {"_columns", "_items", "_pending", "_project", "backend_cython", "_dockerwire_cffi"}
@@ -90,7 +90,7 @@ def tests(session: nox.Session) -> None:
             session.run(*pytest, "-m", "not every_kernel", *paths, env=env)
             continue
         rest = [f"--ignore=tests/{name}" for name in ("engine", "reliability", "types", "kernel/test_c.py")]
-        if session.python in BETWEEN:
+        if session.python in BRIEF:
             rest += ["-m", "not untraced"]
         if "cython" in compiled:
             session.run(*pytest, *rest, env=env)
