@@ -33,7 +33,7 @@ ENGINES := 20.10,26.1,28.5,podman-4.3,podman-5.4,podman-5.8
 SECONDS ?= 60
 
 # How many times as much of each as `make reliability` runs.
-SOAKS := vectors:10 kernels_agree:200 answers:200 hostile_peers:20 linear_time:10 every_cut:14 cancel:5 interrupts:5 \
+SOAKS := vectors:10 kernels_agree:200 answers:20 hostile_peers:20 linear_time:10 every_cut:14 cancel:5 interrupts:5 \
 	odd_documents:2 leaks:250 time_limits:2 injection:70 extract_race:100 signals_threads:667
 
 # What `make mutants` changes, at every so-many-th place, and the tests that are to notice; not those that take minutes.
