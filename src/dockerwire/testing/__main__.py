@@ -26,13 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tape", metavar="FILE", help="answer as this recording does")
     faults = parser.add_argument_group("with --tape")
     faults.add_argument("--cut", type=int, metavar="BYTES", help="close the connection after so many of all answers")
-    faults.add_argument("--reset", action="store_true", help="reset it there instead")
+    faults.add_argument("--reset", action="store_true", default=None, help="reset it there instead")
     faults.add_argument("--piece", type=int, metavar="BYTES", help="have the client read so many at a time")
     faults.add_argument("--chunk", type=int, metavar="BYTES", help="answer in other HTTP chunks, of so many at most")
     faults.add_argument("--delay", type=float, metavar="SECONDS", help="wait before each piece")
     given = parser.parse_args(arguments)
-    asked = {name: getattr(given, name) for name in ("cut", "reset", "piece", "chunk", "delay")}
-    asked = {name: value for name, value in asked.items() if value is not None and value is not False}
+    names = ("cut", "reset", "piece", "chunk", "delay")
+    asked = {name: value for name in names if (value := getattr(given, name)) is not None}
     if asked and given.tape is None:
         parser.error(f"--{next(iter(asked))} is for --tape")
     engine: Engine | Replay

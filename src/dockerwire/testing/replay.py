@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import h11
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .tape import Event, Exchange
 
 __all__ = ["Replay"]
+
+T = TypeVar("T")
 
 _RECEIVE = 65536
 _MAX_BODY = 16 << 20
@@ -77,6 +79,7 @@ class Replay:
         """How many bytes the answers have together: all that can be cut at."""
         self._path = None if path is None else os.fspath(path)
         self._tcp = tcp
+        self._cut_off = {one.number for one in self._exchanges if not _is_whole(one)}
         self._broken = any(map(_is_reset, (event for one in self._exchanges for event in one.events)))
         self._delay = delay
         self._piece = piece
@@ -131,24 +134,20 @@ class Replay:
     @property
     def host(self) -> str:
         """Where it listens, as clients take it. Raises RuntimeError before the block."""
-        if self._host is None:
-            raise RuntimeError("the Replay was not started")
-        return self._host
+        return _started(self._host)
 
     def serve(self, sock: socket.socket) -> None:
         """Answer on `sock`, which is connected and from now on this one's, as on one that was accepted.
 
         Raises RuntimeError before the block.
         """
-        if self._server is None:
-            raise RuntimeError("the Replay was not started")
-        self._server.adopt(sock)
+        _started(self._server).adopt(sock)
 
     def connect(self) -> socket.socket:
         """The client's end of a new pair: ``Client(replay.connect())``. Raises RuntimeError before the block."""
-        _ = self.host
+        server = _started(self._server)
         ours, theirs = socket.socketpair()
-        self.serve(ours)
+        server.adopt(ours)
         return theirs
 
     # --- one connection ---
@@ -181,7 +180,7 @@ class Replay:
                 reader.finish()
             reader.begin(hijacked)
             self._play(sock, reader, exchange, head)
-            if hijacked or not _is_whole(exchange):
+            if hijacked or exchange.number in self._cut_off:
                 self._close(sock, reader, False)
             reader.finish()
         finally:
@@ -401,6 +400,12 @@ def _rechunked(exchange: Exchange, size: int) -> Exchange:
         return exchange
     answer = b"".join(event.data for event in events if event.kind == "received")
     return exchange._replace(answer=answer, events=events)
+
+
+def _started(what: T | None) -> T:
+    if what is None:
+        raise RuntimeError("the Replay was not started")
+    return what
 
 
 def _check_count(name: str, value: object, least: int) -> None:
