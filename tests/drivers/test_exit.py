@@ -58,12 +58,41 @@ async def enter(client):
 
 ASYNCIO = """
 import asyncio
+from asyncio import Event, ensure_future
 from dockerwire.drivers.asyncio import Client
+
+def run(function, *args):
+    asyncio.run(function(*args))
+
+def spawn(function, *args):
+    return ensure_future(function(*args))
 """
 
 TRIO = """
 import trio
+from trio import Event, run
+from trio.lowlevel import spawn_system_task as spawn
 from dockerwire.drivers.trio import Client
+"""
+
+ENTERED = """
+run(enter, Client(sys.argv[1], version="1.44"))
+"""
+
+IN_A_TASK = """
+async def main():
+    global came
+    begun = Event()
+    came = begun.set
+    task = spawn(follow_too, Client(sys.argv[1], version="1.44"))
+    await begun.wait()
+    print("came", flush=True)
+
+run(main)
+"""
+
+FOLLOWED = """
+run(follow_too, Client(sys.argv[1], version="1.44"))
 """
 
 LEFT = {
@@ -81,52 +110,18 @@ threading.Thread(target=follow, args=(Client(sys.argv[1], version="1.44"),), dae
 begun.wait()
 print("came", flush=True)
 """,
-    "asyncio": ASYNCIO
-    + """
-asyncio.run(enter(Client(sys.argv[1], version="1.44")))
-""",
-    "asyncio, in a task": ASYNCIO
-    + """
-async def main():
-    global came
-    begun = asyncio.Event()
-    came = begun.set
-    task = asyncio.ensure_future(follow_too(Client(sys.argv[1], version="1.44")))
-    await begun.wait()
-    print("came", flush=True)
-
-asyncio.run(main())
-""",
-    "trio": TRIO
-    + """
-trio.run(enter, Client(sys.argv[1], version="1.44"))
-""",
-    "trio, in a task": TRIO
-    + """
-async def main():
-    global came
-    begun = trio.Event()
-    came = begun.set
-    trio.lowlevel.spawn_system_task(follow_too, Client(sys.argv[1], version="1.44"))
-    await begun.wait()
-    print("came", flush=True)
-
-trio.run(main)
-""",
+    "asyncio": ASYNCIO + ENTERED,
+    "asyncio, in a task": ASYNCIO + IN_A_TASK,
+    "trio": TRIO + ENTERED,
+    "trio, in a task": TRIO + IN_A_TASK,
 }
 
 FOLLOW = {
     "blocking": """
 follow(Client(sys.argv[1], version="1.44"))
 """,
-    "asyncio": ASYNCIO
-    + """
-asyncio.run(follow_too(Client(sys.argv[1], version="1.44")))
-""",
-    "trio": TRIO
-    + """
-trio.run(follow_too, Client(sys.argv[1], version="1.44"))
-""",
+    "asyncio": ASYNCIO + FOLLOWED,
+    "trio": TRIO + FOLLOWED,
 }
 
 HANDLER = """

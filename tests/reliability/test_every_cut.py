@@ -10,7 +10,6 @@ By default some of the bytes are tried, the same ones each time; DOCKERWIRE_SOAK
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from bisect import bisect_right
@@ -29,7 +28,8 @@ from tests.support import captures
 from tests.support.conversations import CONVERSATIONS, everything, recorded, tape
 from tests.support.worlds import WORLDS, World
 
-SOAK = float(os.environ.get("DOCKERWIRE_SOAK", "1"))
+from .soak import SOAK
+
 PART = {"blocking": 1 / 40, "asyncio": 1 / 800, "trio": 1 / 800}
 """Of all bytes, those where a cut is made."""
 SECONDS = 1.0

@@ -17,7 +17,9 @@ from dockerwire import Malformed
 from dockerwire.archive import extract, header
 from tests.test_archive import END, Base, entry, tree
 
-TRIALS = int(1000 * float(os.environ.get("DOCKERWIRE_SOAK", "1")))
+from .soak import SOAK
+
+TRIALS = int(1000 * SOAK)
 """Each with nine entries in the folders that are swapped."""
 
 

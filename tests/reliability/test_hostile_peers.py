@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ from dockerwire import kernel as kernels
 from tests.reliability.hostile import CASES, MIB, OFFER, Case
 from tests.support.peers import Peer, Talk
 
-SOAK = float(os.environ.get("DOCKERWIRE_SOAK", "1"))
+from .soak import SOAK
+
 LASTING = 16 * MIB
 """Of what breaks no rule, and so is read as long as it lasts; all 300 MiB where there is time."""
 HELD = 8 * MIB

@@ -25,7 +25,8 @@ from dockerwire.wire import Exchange
 from tests.api.facts import BODY_ARGUMENTS, BUILDERS, CASES, NEEDED, is_flag, path_arguments, positional
 from tests.support.exchanges import send_all
 
-SOAK = float(os.environ.get("DOCKERWIRE_SOAK", "1"))
+from .soak import SOAK
+
 STRINGS = int(60 * SOAK)
 """For each place where a string can stand."""
 

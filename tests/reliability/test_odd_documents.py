@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +15,9 @@ from dockerwire.cli import main
 from dockerwire.usage import usage
 from tests.support.peers import Asked, Peer, answers, ok
 
-STRIDE = 1 if float(os.environ.get("DOCKERWIRE_SOAK", "1")) > 1 else 3
+from .soak import SOAK
+
+STRIDE = 1 if SOAK > 1 else 3
 ODD: list[Any] = [
     *(None, 0, -1, 2**63, 10**400, 1e308, -1e308, 0.5, True, "", "x", "9" * 5000, [], {}, [None], {"a": None}),
     *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"),

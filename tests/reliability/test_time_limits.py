@@ -6,7 +6,6 @@ At its longest (``DOCKERWIRE_SOAK`` over 1) a byte comes each second, and the cl
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -23,7 +22,9 @@ from tests.support.peers import Peer, Script, Talk
 from tests.support.tls import Certificates, over_tls, server_context
 from tests.support.worlds import WORLDS, World
 
-LONG = float(os.environ.get("DOCKERWIRE_SOAK", "1")) > 1
+from .soak import SOAK
+
+LONG = SOAK > 1
 CLOCK, EACH = (5.0, 1.0) if LONG else (0.4, 0.02)
 LATE = 0.5
 TRIES = 3  # whoever shares this machine may be busy, but not each time
